@@ -1,0 +1,70 @@
+# Flags and small helpers that every room shares.
+
+add_library(plexus_flags INTERFACE)
+target_compile_features(plexus_flags INTERFACE cxx_std_20)
+target_include_directories(plexus_flags INTERFACE $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}>
+                           $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+                           $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}>)
+target_compile_options(plexus_flags INTERFACE -Wall -Wextra -Wno-unused-parameter)
+target_link_options(plexus_flags INTERFACE -fuse-ld=lld -Wl,-z,defs)
+if(PLEXUS_SANITIZE)
+  # LLVM's classes have no vtables visible to UBSan's vptr check.
+  target_compile_options(plexus_flags INTERFACE -fsanitize=${PLEXUS_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(plexus_flags INTERFACE -fsanitize=${PLEXUS_SANITIZE})
+  if(PLEXUS_SANITIZE MATCHES undefined)
+    target_compile_options(plexus_flags INTERFACE -fno-sanitize=vptr,function)
+  endif()
+  # A clang sanitizer runtime is linked into the executable; shared libraries leave it undefined.
+  set_property(TARGET plexus_flags PROPERTY INTERFACE_LINK_OPTIONS
+               -fuse-ld=lld -fsanitize=${PLEXUS_SANITIZE})
+endif()
+
+# Flags for code that includes MLIR headers.
+if(PLEXUS_BUILD_COMPILER)
+  add_library(plexus_mlir INTERFACE)
+  target_link_libraries(plexus_mlir INTERFACE plexus_flags)
+endif()
+
+# plexus_test(name SOURCES... LIBS...): one GoogleTest binary registered with CTest.
+function(plexus_test name)
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE plexus_flags ${A_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_definitions(${name} PRIVATE PLEXUS_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                             PLEXUS_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+# plexus_fuzzer(name SOURCES... LIBS...): a libFuzzer target; its corpus is tests/fuzz/corpus/<name>.
+function(plexus_fuzzer name)
+  if(NOT PLEXUS_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${A_SOURCES})
+  target_link_libraries(${name} PRIVATE plexus_flags ${A_LIBS})
+  target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  add_test(NAME fuzz.${name}
+           COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=4096
+                   -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/ ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+endfunction()
+
+# plexus_plugin(name SOURCES...): a plugin of the stable tier, built as any third party would.
+function(plexus_plugin name)
+  cmake_parse_arguments(A "" "" "SOURCES" ${ARGN})
+  add_library(${name} MODULE ${A_SOURCES})
+  target_compile_features(${name} PRIVATE cxx_std_20)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/include)
+  target_compile_options(${name} PRIVATE -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter)
+  target_link_options(${name} PRIVATE -fuse-ld=lld)
+  if(PLEXUS_SANITIZE)
+    target_compile_options(${name} PRIVATE -fsanitize=${PLEXUS_SANITIZE})
+    target_link_options(${name} PRIVATE -fsanitize=${PLEXUS_SANITIZE})
+  endif()
+  set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PLEXUS_PLUGIN_OUTPUT_DIRECTORY})
+  install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/plexus/plugins)
+endfunction()
