@@ -1,0 +1,218 @@
+// The program: what the executor runs. Segments, states, schedules and the weight table, as written
+// into an artifact's manifest and handed over by the JIT alike (docs/contracts.md, section 2).
+#pragma once
+
+#include "runtime/io/DType.h"
+#include "runtime/support/Status.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plexus {
+
+/// Version of the program JSON that this build writes and reads.
+inline constexpr int kProgramFormat = 1;
+
+/// The leading, dynamic dimension of a value.
+enum class Rows : uint8_t {
+  None = 0,      ///< The shape is the whole shape.
+  Tokens = 1,    ///< "T": one row for each token of the batch.
+  Sequences = 2, ///< "S": one row for each sequence.
+  Outputs = 3,   ///< "R": one row for each wanted row.
+};
+/// "T", "S", "R", or "" for None.
+std::string_view rowsName(Rows rows);
+
+/// A dense row-major tensor: [rows, shape...] of dtype.
+struct ValueType {
+  Rows rows = Rows::None;
+  std::vector<int64_t> shape;
+  DType dtype = DType::F32;
+  /// Product of `shape`: the elements of one row (or of all, without rows).
+  int64_t rowElements() const;
+  int64_t rowBytes() const { return rowElements() * static_cast<int64_t>(dtypeSize(dtype)); }
+  bool operator==(const ValueType &) const = default;
+};
+/// "[T, 1024] F32", for messages.
+std::string toString(const ValueType &type);
+
+struct Tap {
+  std::string name; ///< "mlp.out"; the schedule adds the layer.
+  ValueType type;
+};
+
+/// The variant of a segment whose taps are outputs, after the segment's own, in this order.
+struct TappedVariant {
+  std::string symbol, scratch;
+  std::vector<Tap> taps;
+};
+
+struct Segment {
+  std::string name;
+  std::string symbol;  ///< plx_segment_fn in the code module.
+  std::string scratch; ///< plx_scratch_fn in the code module.
+  std::vector<ValueType> inputs, outputs;
+  std::vector<std::string> weights; ///< Names, in the order of plx_call::weights.
+  std::vector<int> states;          ///< Into Program::states, in the order of plx_call::states.
+  int scalars = 0;                  ///< Floats that each run passes.
+  std::optional<TappedVariant> tapped;
+};
+
+enum class StateKind : uint8_t { Kv = 0 };
+
+/// A state that survives between steps; kv pages are laid out as runtime/abi/Call.h says.
+struct StateInfo {
+  std::string name;
+  StateKind kind = StateKind::Kv;
+  int64_t heads = 0, keyDim = 0, valueDim = 0;
+  int64_t window = 0; ///< Slots that are kept behind a token; 0: all.
+  DType dtype = DType::F32;
+  /// Derived: the layers whose runs use it, ascending and unique. A page holds them in this order.
+  std::vector<int> layers;
+  /// Derived: bytes of one layer in a page, PLX_PAGE_TOKENS * heads * (keyDim + valueDim) elements.
+  int64_t layerBytes() const;
+  int64_t pageBytes() const { return layerBytes() * static_cast<int64_t>(layers.size()); }
+  /// Position of `layer` in `layers`, or -1.
+  int ordinalOf(int layer) const;
+};
+
+/// One run of a segment.
+struct Step {
+  int segment = 0;          ///< Into Program::segments.
+  int layer = -1;           ///< -1: belongs to no layer.
+  std::vector<int> in, out; ///< Into Schedule::values. `out` are the untapped outputs.
+  std::vector<float> scalars;
+  std::vector<int> weights; ///< Derived: into Program::weights, in the segment's order.
+};
+
+struct ScheduleOutput {
+  std::string name; ///< "logits", "last_hidden_state", ...
+  int value = 0;
+};
+
+/// Straight-line dataflow: each value is a schedule input or written by exactly one earlier step.
+struct Schedule {
+  std::string name;                ///< "forward"
+  std::vector<std::string> inputs; ///< Names of values 0 .. inputs.size()-1.
+  std::vector<ValueType> values;
+  std::vector<Step> steps;
+  std::vector<ScheduleOutput> outputs;
+  std::vector<int> hidden; ///< Values of hidden_states.0, .1, ...
+  /// Index of the output of that name, or -1.
+  int findOutput(std::string_view name) const;
+};
+
+enum class WeightEncoding : uint8_t {
+  Dense = 0,  ///< Row-major `shape` of `dtype`.
+  Packed = 1, ///< [N, K] in the blocked layout of runtime/abi/Call.h for `dtype`.
+};
+
+struct WeightInfo {
+  std::string name;
+  int layer = -1; ///< -1: one for all layers.
+  std::vector<int64_t> shape;
+  DType dtype = DType::F32;
+  WeightEncoding encoding = WeightEncoding::Dense;
+  uint64_t offset = 0; ///< In the weights section; a multiple of 64.
+  uint64_t bytes = 0;  ///< weightBytes(shape, dtype, encoding).
+};
+
+/// Bytes of a weight in that form; nullopt where the form does not exist (a packed vector, packed
+/// I32) or the size passes kMaxWeightBytes.
+std::optional<uint64_t> weightBytes(const std::vector<int64_t> &shape, DType dtype,
+                                    WeightEncoding encoding);
+
+/// How an encoder's token rows become one row for a sequence, where the source says so.
+struct Pooling {
+  std::string mode; ///< "mean", "cls", "max", "last"
+  bool normalize = false;
+};
+
+struct ModelInfo {
+  std::string name, family;
+  std::string task; ///< "causal-lm", "masked-lm", "encoder", "graph"
+  int64_t vocabSize = 0, context = 0, layers = 0, hiddenSize = 0;
+  std::vector<int32_t> eos;
+  std::optional<int32_t> bos, pad;
+  std::string generation = "{}"; ///< JSON object: generation_config.json as far as it applies.
+  std::optional<Pooling> pooling;
+  std::vector<std::string> inputs; ///< "input_ids", "token_type_ids", ...
+};
+
+/// Where an op went and why, for --report.
+struct ReportEntry {
+  std::string segment, op, location, target, why;
+};
+
+struct Program {
+  int callVersion = 0;        ///< PLX_CALL_VERSION of the code.
+  std::string compiler;       ///< Version of the compiler.
+  std::string functionalHash; ///< SHA-256 (hex) of the canonical IR.
+  ModelInfo model;
+  std::vector<Segment> segments;
+  std::vector<StateInfo> states;
+  std::vector<Schedule> schedules;
+  std::vector<WeightInfo> weights;
+  std::vector<ReportEntry> report;
+
+  /// Indices by name, or -1.
+  int findSegment(std::string_view name) const;
+  int findState(std::string_view name) const;
+  int findSchedule(std::string_view name) const;
+  int findWeight(std::string_view name, int layer) const;
+  /// Bytes from the first to past the last weight.
+  uint64_t weightsSize() const;
+};
+
+/// Limits that parseProgram enforces, far above any real model.
+inline constexpr size_t kMaxProgramBytes = size_t(256) << 20;
+inline constexpr int kMaxProgramDepth = 32;
+inline constexpr size_t kMaxListEntries = size_t(1) << 20;
+inline constexpr int kMaxRank = 8;
+inline constexpr int64_t kMaxElements = int64_t(1) << 40;
+inline constexpr uint64_t kMaxWeightBytes = uint64_t(1) << 44;
+
+/// Parses and checks. Unknown fields, wrong types, indices out of range, values read before they
+/// are written and types that do not fit are Corrupt, with the path: "schedules[0].steps[3].in[1]:
+/// value 9 is out of range (7 values)". Another format or call version is Mismatch.
+Expected<Program> parseProgram(std::string_view json);
+
+/// The checks of parseProgram on a program made in memory; fills the derived fields.
+Status checkProgram(Program &program);
+
+/// JSON on one line; parseProgram gives the same program back.
+std::string serializeProgram(const Program &program);
+
+/// Compiled segments by symbol.
+class CodeModule {
+public:
+  virtual ~CodeModule() = default;
+  /// The function's address, or nullptr where there is none of that name.
+  virtual void *lookup(std::string_view symbol) const = 0;
+  /// What the code was compiled for: "x86-64-v3", "avx512".
+  virtual std::string_view isa() const = 0;
+};
+
+/// The bytes of Program::weights.
+class WeightStore {
+public:
+  virtual ~WeightStore() = default;
+  /// Weight `index`, 64-byte aligned, valid as long as the store.
+  virtual const void *data(size_t index) const = 0;
+};
+
+/// A model ready to be run, from an artifact or from the JIT. Immutable; shared by sessions.
+struct ModelImage {
+  Program program;
+  std::shared_ptr<const CodeModule> code;
+  std::shared_ptr<const WeightStore> weights;
+  std::string tokenizer;    ///< tokenizer JSON, or empty.
+  std::string chatTemplate; ///< Jinja text, or empty.
+};
+
+} // namespace plexus
