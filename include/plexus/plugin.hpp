@@ -85,17 +85,13 @@ struct FactoryEntry {
 ///              {PLX_STRATEGY_FACTORY_ID, &factory})
 #define PLX_PLUGIN(name, version, provides, ...)                                                   \
   PLX_PLUGIN_MANIFEST(name, version, provides);                                                    \
-  extern "C" PLX_PLUGIN_EXPORT const plx_plugin plx_plugin_entry = {                               \
-      sizeof(plx_plugin),                                                                          \
-      nullptr,                                                                                     \
-      PLX_ABI_MAJOR,                                                                               \
-      PLX_PLUGIN_ABI_MINOR,                                                                        \
-      nullptr,                                                                                     \
-      nullptr,                                                                                     \
-      [](const char *id) -> const void * {                                                         \
-        static const ::plexus::sdk::FactoryEntry entries[] = {__VA_ARGS__};                        \
-        for (const auto &entry : entries)                                                          \
-          if (std::strcmp(entry.id, id) == 0)                                                      \
-            return entry.factory;                                                                  \
-        return nullptr;                                                                            \
-      }}
+  static const void *plxGetFactory_(const char *id) {                                              \
+    static const ::plexus::sdk::FactoryEntry entries[] = {__VA_ARGS__};                            \
+    for (const auto &entry : entries)                                                              \
+      if (std::strcmp(entry.id, id) == 0)                                                          \
+        return entry.factory;                                                                      \
+    return nullptr;                                                                                \
+  }                                                                                                \
+  const plx_plugin plx_plugin_entry = {sizeof(plx_plugin),   nullptr, PLX_ABI_MAJOR,               \
+                                       PLX_PLUGIN_ABI_MINOR, nullptr, nullptr,                     \
+                                       &plxGetFactory_}
