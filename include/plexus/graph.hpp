@@ -1,0 +1,312 @@
+// C++ on top of the graph builder of family.h: write a model as its equations.
+//
+//   plexus::graph::Builder b(api, graph);
+//   auto s = b.segment("ffn", {b.rows(1024)});
+//   auto x = s.args[0], h = b.rmsNorm(x, b.param("norm.weight"), 1e-5f);
+//   auto g = b.linear(h, b.param("gate.weight")), u = b.linear(h, b.param("up.weight"));
+//   b.endSegment({b.add(x, b.linear(b.glu(g, u, "silu"), b.param("down.weight")))});
+//
+// Header-only, needs nothing but family.h, throws nothing. Errors are sticky (family.h): build to
+// the end, then ask ok().
+#pragma once
+
+#include <plexus/family.h>
+
+#include <array>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plexus::graph {
+
+/// A tensor, batch or state inside the segment or schedule that is being built.
+struct Value {
+  plx_value id = PLX_NO_VALUE;
+  explicit operator bool() const { return id != PLX_NO_VALUE; }
+};
+
+/// How a weight is computed from tensors of the model's file.
+struct Recipe {
+  plx_recipe id = PLX_NO_VALUE;
+};
+
+/// A named attribute of an op.
+struct Attr {
+  Attr(const char *name, int value) : Attr(name, static_cast<int64_t>(value)) {}
+  Attr(const char *name, int64_t value) { init(name, PLX_ATTR_INT).i = value; }
+  Attr(const char *name, bool value) { init(name, PLX_ATTR_BOOL).i = value; }
+  Attr(const char *name, float value) { init(name, PLX_ATTR_FLOAT).f = value; }
+  Attr(const char *name, double value) { init(name, PLX_ATTR_FLOAT).f = value; }
+  Attr(const char *name, const char *value) { init(name, PLX_ATTR_STRING).s = value; }
+  Attr(const char *name, const std::string &value) : Attr(name, value.c_str()) {}
+  Attr(const char *name, const std::vector<int64_t> &values) {
+    init(name, PLX_ATTR_INTS).ints = values.data();
+    c.count = values.size();
+  }
+  Attr(const char *name, const std::vector<float> &values) {
+    init(name, PLX_ATTR_FLOATS).floats = values.data();
+    c.count = values.size();
+  }
+  plx_attr c{};
+
+private:
+  plx_attr &init(const char *name, plx_attr_kind kind) {
+    c.struct_size = sizeof c;
+    c.name = name;
+    c.kind = kind;
+    return c;
+  }
+};
+
+/// An argument of a segment or schedule: what runs along its rows, and the rest of its shape.
+struct Arg {
+  plx_rows rows = PLX_ROWS_TOKENS;
+  std::vector<int64_t> shape;
+  const char *dtype = "F32";
+};
+
+/// Rotary position embedding (Su et al., 2021): angle = position * inv_freq[i], both sin and cos
+/// times attentionScaling. With longInvFreq, sequences longer than originalContext use it instead
+/// (longrope).
+struct Rope {
+  int64_t dims = 0; ///< Rotated dimensions of each head, from the first.
+  std::vector<float> invFreq;
+  std::vector<float> longInvFreq;
+  int64_t originalContext = 0;
+  float attentionScaling = 1.0f;
+  float longAttentionScaling = 1.0f;
+  bool interleaved = false; ///< Pairs (2i, 2i+1) instead of (i, i + dims/2).
+};
+
+struct Attention {
+  float scale = 1.0f;  ///< Multiplies the scores before softcap and softmax.
+  bool causal = true;  ///< A token sees itself and what came before; otherwise its whole sequence.
+  int64_t window = 0;  ///< > 0: only tokens less than `window` back (both ways where not causal).
+  float softcap = 0.f; ///< > 0: scores become cap * tanh(score / cap).
+};
+
+class Builder {
+public:
+  Builder(const plx_graph_api *api, plx_graph *graph) : api(api), g(graph) {}
+
+  bool ok() const { return api->ok(g) == 1; }
+  /// Ends the build with an error; code is a plx status code (2 not found, 4 unsupported, ...).
+  void fail(int32_t code, const std::string &message) { api->fail(g, code, message.c_str()); }
+
+  // Weights and states.
+  Recipe source(const std::string &name) { return {api->source(g, name.c_str())}; }
+  Recipe concat(int64_t axis, std::initializer_list<Recipe> parts) {
+    std::vector<plx_recipe> ids;
+    for (Recipe r : parts)
+      ids.push_back(r.id);
+    return {api->concat(g, axis, ids.data(), ids.size())};
+  }
+  Recipe slice(Recipe r, int64_t axis, int64_t begin, int64_t size) {
+    return {api->slice(g, r.id, axis, begin, size)};
+  }
+  Recipe transpose(Recipe r, std::initializer_list<int64_t> perm) {
+    return {api->transpose(g, r.id, perm.begin(), perm.size())};
+  }
+  Recipe reshape(Recipe r, std::initializer_list<int64_t> shape) {
+    return {api->reshape(g, r.id, shape.begin(), shape.size())};
+  }
+  Recipe scaled(Recipe r, double factor) { return {api->scale(g, r.id, factor)}; }
+  Recipe offset(Recipe r, double addend) { return {api->offset(g, r.id, addend)}; }
+  Recipe constant(const std::vector<float> &data, std::initializer_list<int64_t> shape) {
+    return {api->constant(g, data.data(), shape.begin(), shape.size())};
+  }
+  /// The value of a weight that is a tensor of the file as it is, under its own name.
+  Value param(const std::string &name) { return param(name, source(name)); }
+  /// The value of weight `name`, declared by `recipe` where it is not yet.
+  Value param(const std::string &name, Recipe recipe) {
+    api->weight(g, name.c_str(), recipe.id);
+    return {api->param(g, name.c_str())};
+  }
+  /// Declares a key/value state: kept whole, or the last `window` tokens where window > 0.
+  void kvState(const std::string &name, int64_t heads, int64_t keyDim, int64_t valueDim,
+               int64_t window = 0) {
+    plx_state_desc d{sizeof d, nullptr, window ? PLX_STATE_RING : PLX_STATE_KV, heads, keyDim,
+                     valueDim, window};
+    api->state(g, name.c_str(), &d);
+  }
+  Value state(const std::string &name) { return {api->get_state(g, name.c_str())}; }
+
+  // Structure.
+  struct Segment {
+    std::vector<Value> args;
+    Value batch;
+  };
+  static Arg rows(std::initializer_list<int64_t> shape, const char *dtype = "F32") {
+    return {PLX_ROWS_TOKENS, shape, dtype};
+  }
+  static Arg ids() { return {PLX_ROWS_TOKENS, {}, "I32"}; }
+  Segment segment(const std::string &name, const std::vector<Arg> &args) {
+    CArgs c(args);
+    std::vector<plx_value> values(args.size(), PLX_NO_VALUE);
+    Segment s;
+    api->segment_begin(g, name.c_str(), c.pointers.data(), args.size(), values.data(), &s.batch.id);
+    for (plx_value v : values)
+      s.args.push_back({v});
+    return s;
+  }
+  void endSegment(std::initializer_list<Value> results) {
+    auto ids = raw(results);
+    api->segment_end(g, ids.data(), ids.size());
+  }
+  std::vector<Value> schedule(const std::string &name, const std::vector<const char *> &inputNames,
+                              const std::vector<Arg> &args) {
+    CArgs c(args);
+    std::vector<plx_value> values(args.size(), PLX_NO_VALUE);
+    api->schedule_begin(g, name.c_str(), inputNames.data(), c.pointers.data(), args.size(),
+                        values.data());
+    std::vector<Value> out;
+    for (plx_value v : values)
+      out.push_back({v});
+    return out;
+  }
+  /// Runs a segment with one result. layer = -1: a segment without layers.
+  Value run(const std::string &segment, int64_t layer, std::initializer_list<Value> operands,
+            std::initializer_list<float> scalars = {}) {
+    auto ids = raw(operands);
+    Value out;
+    api->run(g, segment.c_str(), layer, ids.data(), ids.size(), scalars.begin(), scalars.size(),
+             &out.id, 1);
+    return out;
+  }
+  void hidden(const std::vector<Value> &values) {
+    std::vector<plx_value> ids;
+    for (Value v : values)
+      ids.push_back(v.id);
+    api->hidden(g, ids.data(), ids.size());
+  }
+  struct Output {
+    const char *name;
+    Value value;
+  };
+  void endSchedule(const std::vector<Output> &outputs) {
+    std::vector<const char *> names;
+    std::vector<plx_value> ids;
+    for (const Output &o : outputs) {
+      names.push_back(o.name);
+      ids.push_back(o.value.id);
+    }
+    api->schedule_end(g, names.data(), ids.data(), ids.size());
+  }
+  void info(const char *key, const char *value) { api->info_string(g, key, value); }
+  void info(const char *key, int64_t value) { api->info_int(g, key, value); }
+
+  // Ops. Shapes: x [..., K] unless said otherwise.
+  Value op(const char *name, std::initializer_list<Value> operands,
+           const std::vector<Attr> &attrs = {}) {
+    std::vector<plx_value> ids;
+    for (Value v : operands)
+      if (v)
+        ids.push_back(v.id);
+    std::vector<const plx_attr *> cattrs;
+    for (const Attr &a : attrs)
+      cattrs.push_back(&a.c);
+    Value out;
+    api->op(g, name, ids.data(), ids.size(), cattrs.data(), cattrs.size(), &out.id, 1);
+    return out;
+  }
+  std::vector<int64_t> shape(Value v) {
+    std::array<int64_t, 8> dims{};
+    int32_t rank = api->shape(g, v.id, dims.data(), dims.size());
+    return {dims.begin(), dims.begin() + (rank > 0 ? rank : 0)};
+  }
+
+  /// rows of table [V, D] at ids [T]: [T, D].
+  Value embedding(Value ids, Value table) { return op("embedding", {ids, table}); }
+  /// x w^T + bias; w is [out, in].
+  Value linear(Value x, Value w, Value bias = {}) { return op("linear", {x, w, bias}); }
+  /// x / sqrt(mean(x^2) + eps) * g, over the last axis (Zhang & Sennrich, 2019).
+  Value rmsNorm(Value x, Value gain, double eps) {
+    return op("rms_norm", {x, gain}, {{"eps", eps}});
+  }
+  /// (x - mean) / sqrt(var + eps) * g + bias (Ba et al., 2016).
+  Value layerNorm(Value x, Value gain, Value bias, double eps) {
+    return op("layer_norm", {x, gain, bias}, {{"eps", eps}});
+  }
+  Value activation(Value x, const std::string &kind) {
+    return op("activation", {x}, {{"kind", kind}});
+  }
+  /// act(gate) * up (Shazeer, 2020).
+  Value glu(Value gate, Value up, const std::string &kind) {
+    return op("glu", {gate, up}, {{"kind", kind}});
+  }
+  Value add(Value a, Value b) { return op("add", {a, b}); }
+  Value mul(Value a, Value b) { return op("mul", {a, b}); }
+  Value scale(Value x, double factor) { return op("scale", {x}, {{"factor", factor}}); }
+  /// The run's scalar number `index`.
+  Value scalar(int64_t index) { return op("scalar", {}, {{"index", index}}); }
+  /// The row axis stays; the rest becomes `shape`.
+  Value reshape(Value x, const std::vector<int64_t> &shape) {
+    return op("reshape", {x}, {{"shape", shape}});
+  }
+  /// [begin, begin + size) of the last axis.
+  Value slice(Value x, int64_t begin, int64_t size) {
+    return op("slice", {x}, {{"begin", begin}, {"size", size}});
+  }
+  Value tap(Value x, const char *name) { return op("tap", {x}, {{"name", name}}); }
+  Value positions(Value batch, int64_t offset = 0) {
+    return op("positions", {batch}, {{"offset", offset}});
+  }
+  Value tokenTypes(Value batch) { return op("token_types", {batch}); }
+  /// The rows whose outputs are wanted: [T, ...] to [R, ...].
+  Value selectRows(Value x, Value batch) { return op("select_rows", {x, batch}); }
+  /// "mean", "cls", "max" or "last" over each sequence: [T, D] to [S, D].
+  Value pool(Value x, Value batch, const std::string &mode) {
+    return op("pool", {x, batch}, {{"mode", mode}});
+  }
+  /// x [T, H, headDim].
+  Value rope(Value x, Value batch, const Rope &r) {
+    return op("rope", {x, batch},
+              {{"dims", r.dims},
+               {"inv_freq", r.invFreq},
+               {"long_inv_freq", r.longInvFreq},
+               {"original_context", r.originalContext},
+               {"attention_scaling", r.attentionScaling},
+               {"long_attention_scaling", r.longAttentionScaling},
+               {"interleaved", r.interleaved}});
+  }
+  /// Appends k [T, kvHeads, keyDim] and v [T, kvHeads, valueDim] at the batch's slots.
+  void kvWrite(Value k, Value v, Value state, Value batch) {
+    std::array<plx_value, 4> ids{k.id, v.id, state.id, batch.id};
+    api->op(g, "kv_write", ids.data(), ids.size(), nullptr, 0, nullptr, 0);
+  }
+  /// q [T, heads, keyDim] against a state: [T, heads, valueDim].
+  Value attention(Value q, Value state, Value batch, const Attention &a) {
+    return op("attention", {q, state, batch}, attrs(a));
+  }
+  /// The same against k and v of this batch (encoders).
+  Value attention(Value q, Value k, Value v, Value batch, const Attention &a) {
+    return op("attention", {q, k, v, batch}, attrs(a));
+  }
+
+  const plx_graph_api *api;
+  plx_graph *g;
+
+private:
+  struct CArgs {
+    explicit CArgs(const std::vector<Arg> &args) {
+      for (const Arg &a : args)
+        descs.push_back({sizeof(plx_arg_desc), a.rows, a.shape.data(), a.shape.size(), a.dtype});
+      for (const plx_arg_desc &d : descs)
+        pointers.push_back(&d);
+    }
+    std::vector<plx_arg_desc> descs;
+    std::vector<const plx_arg_desc *> pointers;
+  };
+  static std::vector<Attr> attrs(const Attention &a) {
+    return {{"scale", a.scale}, {"causal", a.causal}, {"window", a.window}, {"softcap", a.softcap}};
+  }
+  static std::vector<plx_value> raw(std::initializer_list<Value> values) {
+    std::vector<plx_value> ids;
+    for (Value v : values)
+      ids.push_back(v.id);
+    return ids;
+  }
+};
+
+} // namespace plexus::graph
