@@ -36,7 +36,7 @@ enum class Source : uint8_t {
 };
 
 /// Which of the request's rows.
-enum class Rows : uint8_t { Last, All, Listed };
+enum class RowSet : uint8_t { Last, All, Listed };
 
 /// How much of each row comes back.
 enum class Reduce : uint8_t {
@@ -49,8 +49,8 @@ struct Want {
   Source source = Source::Logits;
   int32_t layer = -1;    ///< Hidden and Tap only.
   std::string_view name; ///< Tap and Output only.
-  Rows rows = Rows::Last;
-  std::span<const int32_t> listed; ///< Rows::Listed: row indices of the request, ascending.
+  RowSet rows = RowSet::Last;
+  std::span<const int32_t> listed; ///< RowSet::Listed: row indices of the request, ascending.
   Reduce reduce = Reduce::Full;
   int32_t k = 0;                ///< Reduce::TopK; at most the row's width.
   std::span<const int32_t> ids; ///< Reduce::LogProbs.

@@ -1,17 +1,12 @@
 // A loaded model: program, code and weights bound together, immutable and shared by sessions.
 #pragma once
 
-#include "runtime/abi/Call.h"
+#include "runtime/program/Program.h"
 #include "runtime/support/Status.h"
 
-#include <cstdint>
 #include <memory>
 
 namespace plexus {
-
-struct Program;    // runtime/program/Program.h
-class CodeModule;  // runtime/program: symbol -> address
-class WeightStore; // runtime/program: weight -> bytes
 
 /// Everything of a run that does not change: resolved functions, weight pointer tables of every
 /// step, layouts of the states. Safe to use from any thread.
@@ -19,11 +14,10 @@ class Model {
 public:
   /// Errors: NotFound for symbols that the code lacks (all listed), Mismatch for another version of
   /// the calling convention, Unsupported for state kinds that this runtime does not know.
-  static Expected<std::shared_ptr<const Model>> create(std::shared_ptr<const Program> program,
-                                                       std::shared_ptr<const CodeModule> code,
-                                                       std::shared_ptr<const WeightStore> weights);
+  static Expected<std::shared_ptr<const Model>> create(std::shared_ptr<const ModelImage> image);
   ~Model();
-  const Program &program() const;
+  const ModelImage &image() const;
+  const Program &program() const { return image().program; }
 
   struct Impl;
   const Impl &impl() const { return *impl_; }
