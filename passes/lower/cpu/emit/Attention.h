@@ -1,0 +1,61 @@
+// Generates attention over key/value pages or over the batch's own keys and values, and the writing
+// of pages.
+#ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_ATTENTION_H
+#define PLEXUS_PASSES_LOWER_CPU_EMIT_ATTENTION_H
+
+#include "mlir/IR/Builders.h"
+#include "passes/lower/cpu/emit/Isa.h"
+
+namespace plexus::emit {
+
+/// The static half of out = softmax(softcap(scale * Q K^T) + mask) V.
+struct AttentionSpec {
+  int64_t heads = 0, kvHeads = 0; ///< heads is a multiple of kvHeads
+  int64_t keyDim = 0, valueDim = 0;
+  float scale = 1.0f;
+  bool causal = true; ///< false: a token sees all tokens of its sequence
+  int64_t window = 0; ///< 0: none. Otherwise visible only if index[token] - index[slot] < window
+  float softcap = 0;  ///< 0: none. Otherwise s -> softcap * tanh(s / softcap)
+};
+
+/// The values of one attention. Tensors are rank-2 memrefs with contiguous rows, [T, heads * dim],
+/// the row stride is free (a slice of a merged projection will do).
+struct AttentionOperands {
+  mlir::Value query; ///< [T, heads * keyDim]
+  mlir::Value out;   ///< [T, heads * valueDim]
+  mlir::Value batch; ///< !llvm.ptr to plx_batch
+  mlir::Value kv;    ///< !llvm.ptr to plx_kv; null: attend over `key` and `value`
+  mlir::Value key;   ///< [T, kvHeads * keyDim], without kv
+  mlir::Value value; ///< [T, kvHeads * valueDim], without kv
+  mlir::Value
+      sinks; ///< memref<{heads}xf32>: a score that joins the softmax without a value; or null
+  /// memref<?xi8> of attentionScratch() bytes, 64-byte aligned; null where that is 0.
+  mlir::Value scratch;
+};
+
+/// Scratch bytes: fixed + perToken * T + perSequence * S.
+struct ScratchSize {
+  int64_t fixed = 0, perToken = 0, perSequence = 0;
+};
+ScratchSize attentionScratch(const AttentionSpec &spec, bool hasState);
+
+/// Emits attention with an online softmax (Dao et al., FlashAttention-2, algorithm 1, without the
+/// split): the score matrix is never stored. `scf.parallel` over kvHeads x tiles of tokens; one
+/// work item handles the rows (token, head) of one key head, so that the heads of a group share the
+/// loads.
+///
+/// Visibility is that of plx_batch (runtime/abi/Call.h); pages that no row of a tile sees are
+/// skipped and may be null. A row's bits do not depend on which rows share its batch or tile.
+/// Without `kv`, slot = the token's number in its sequence, and `past` must be 0.
+void emitAttention(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
+                   const AttentionSpec &spec, const AttentionOperands &operands);
+
+/// Emits the writing of k [T, kvHeads * keyDim] and v [T, kvHeads * valueDim] (rank-2 memrefs, free
+/// row stride) into the pages of `kv` (!llvm.ptr to plx_kv) at slot[t] of each token's sequence.
+void emitKvWrite(mlir::OpBuilder &builder, mlir::Location loc, int64_t kvHeads, int64_t keyDim,
+                 int64_t valueDim, mlir::Value key, mlir::Value value, mlir::Value batch,
+                 mlir::Value kv);
+
+} // namespace plexus::emit
+
+#endif // PLEXUS_PASSES_LOWER_CPU_EMIT_ATTENTION_H

@@ -1,0 +1,36 @@
+// Reads the structs of runtime/abi/Call.h from generated code.
+#ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_BATCH_H
+#define PLEXUS_PASSES_LOWER_CPU_EMIT_BATCH_H
+
+#include "mlir/IR/Builders.h"
+#include "runtime/abi/Call.h"
+
+namespace plexus::emit {
+
+/// The fields of a plx_batch, loaded once where the emitter starts. Sizes are of type index, arrays
+/// are !llvm.ptr.
+struct BatchFields {
+  mlir::Value tokens, sequences;
+  mlir::Value sequence, position, index, slot, tokenBegin, past;
+  mlir::Value tree; ///< !llvm.ptr, may be null at run time
+  mlir::Value treeWords, pendingIndex, pendingBegin;
+};
+
+/// Loads all fields of the plx_batch at `batch` (!llvm.ptr).
+BatchFields loadBatch(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value batch);
+
+/// Element `i` (index) of an array of int32_t, as index.
+mlir::Value loadI32(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array, mlir::Value i);
+
+/// The address `bytes` (index) behind `base` (!llvm.ptr).
+mlir::Value byteOffset(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value base,
+                       mlir::Value bytes);
+
+/// K of page `page` (index) of sequence `sequence` (index) in the plx_kv at `kv`: its layer's first
+/// byte.
+mlir::Value loadPage(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value kv,
+                     mlir::Value sequence, mlir::Value page);
+
+} // namespace plexus::emit
+
+#endif // PLEXUS_PASSES_LOWER_CPU_EMIT_BATCH_H

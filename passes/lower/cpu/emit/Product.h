@@ -1,0 +1,80 @@
+// Generates the product of activations with a packed weight, with its epilogue.
+#ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_PRODUCT_H
+#define PLEXUS_PASSES_LOWER_CPU_EMIT_PRODUCT_H
+
+#include "mlir/IR/Builders.h"
+#include "passes/lower/cpu/emit/Isa.h"
+#include "runtime/abi/Call.h"
+#include <functional>
+
+namespace plexus::emit {
+
+/// The static half of out[T][n] = epilogue(x[T][k] * W).
+struct ProductSpec {
+  int64_t k = 0;                      ///< Columns of x.
+  int64_t n = 0;                      ///< Columns of the output (of one half, when gated).
+  plx_layout layout = PLX_LAYOUT_F32; ///< Packed form of W, see runtime/abi/Call.h.
+  /// W holds [gate 32 | up 32] in each block of 64 columns; the epilogue gets both and makes 32.
+  bool gated = false;
+  /// Round x to bf16 and multiply pairs (vdpbf16ps). Needs isa.bf16Dot and PLX_LAYOUT_BF16.
+  bool bf16Compute = false;
+
+  /// Output columns of one block of 64 weight columns.
+  int64_t blockColumns() const { return gated ? 32 : 64; }
+  int64_t blocks() const { return (n + blockColumns() - 1) / blockColumns(); }
+  /// Bytes of the packed weight.
+  int64_t weightBytes() const;
+};
+
+/// Finished sums of one row in `lanes` neighbouring output columns: what an epilogue works on.
+struct ProductLanes {
+  mlir::Value row;                        ///< index, in [0, T)
+  mlir::Value column;                     ///< index, output column of lane 0
+  llvm::SmallVector<mlir::Value, 2> sums; ///< vector<lanes x f32>: {sum}, or {gate, up} when gated
+  mlir::Value mask;                       ///< vector<lanes x i1> of columns < n; null: all are
+
+  mlir::VectorType type() const;
+  /// Loads `lanes` elements of memref[indices..., contiguous], those outside the mask as 0.
+  mlir::Value load(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value memref,
+                   mlir::ValueRange indices) const;
+  void store(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, mlir::Value memref,
+             mlir::ValueRange indices) const;
+};
+
+/// Computes with the sums and stores the result; called once, builds straight-line code.
+using ProductEpilogue =
+    std::function<void(mlir::OpBuilder &, mlir::Location, const ProductLanes &)>;
+/// Builds something over rows; for the calls that a caller makes in place of generated loops.
+using ProductFallback = std::function<void(mlir::OpBuilder &, mlir::Location)>;
+
+/// The values that a product works on.
+struct ProductOperands {
+  mlir::Value x;      ///< memref<?x{k}xf32> (rows contiguous; the row stride may differ from k)
+  mlir::Value rows;   ///< index, T
+  mlir::Value weight; ///< memref<?xi8>, contiguous, 64-byte aligned, weightBytes() long
+  /// memref<?xi8> of productScratchBytes(); null where that is 0. Shared by all threads.
+  mlir::Value scratch;
+};
+
+/// Rows up to which the streaming variant runs; above, the tiled one or the caller's.
+constexpr int64_t kFewRows = 16;
+
+/// Scratch that emitProduct needs, in bytes, whatever the number of rows.
+int64_t productScratchBytes(const ProductSpec &spec, const Isa &isa);
+
+/// Emits the product at the insertion point: `scf.parallel` over blocks of 64 weight columns,
+/// inside it the loops over K and row tiles, then the epilogue over each finished [rows x 64] tile.
+/// The parallel body keeps its tiles on the stack (at most 160 KiB).
+///
+/// For T <= kFewRows each weight block is streamed once. Above, a generated tile loop reads the
+/// same layout, or, if `manyRows` is given, what it builds runs instead (with its own epilogue).
+///
+/// Each output element is one chain of fused multiply-adds in the order of k in every variant, so
+/// that a row's bits do not depend on T. (With bf16Compute pairs of k are the links of that chain.)
+void emitProduct(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
+                 const ProductSpec &spec, const ProductOperands &operands,
+                 const ProductEpilogue &epilogue, const ProductFallback &manyRows = nullptr);
+
+} // namespace plexus::emit
+
+#endif // PLEXUS_PASSES_LOWER_CPU_EMIT_PRODUCT_H

@@ -1,0 +1,36 @@
+// Generates rotary position embedding.
+#ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_ROPE_H
+#define PLEXUS_PASSES_LOWER_CPU_EMIT_ROPE_H
+
+#include "mlir/IR/Builders.h"
+#include "passes/lower/cpu/emit/Isa.h"
+
+namespace plexus::emit {
+
+/// Rotary embedding of the first `dims` of each head's `headDim` values (Su et al., RoFormer, eq.
+/// 34).
+struct RopeSpec {
+  int64_t dims = 0;              ///< rotated values of a head, even
+  bool interleaved = false;      ///< pairs are (2i, 2i+1); otherwise (i, i + dims/2)
+  float attentionScaling = 1.0f; ///< factor on cos and sin
+  /// With long frequencies: a sequence whose largest position reaches this uses them. 0: none.
+  int64_t originalContext = 0;
+};
+
+/// Emits the table of all rotations of a batch: table[t] = [cos 0..dims/2 | sin 0..dims/2], each
+/// times attentionScaling, of the f32 product position[t] * invFreq[i].
+///   invFreq, longInvFreq: memref<{dims/2}xf32> (longInvFreq null without originalContext)
+///   table: memref<?x{dims}xf32>, [T, dims]
+void emitRopeTable(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
+                   const RopeSpec &spec, mlir::Value batch, mlir::Value invFreq,
+                   mlir::Value longInvFreq, mlir::Value table);
+
+/// Emits out[t, h] = rotate(in[t, h], table[t]) for in and out [T, heads * headDim] (rank-2
+/// memrefs, free row stride; out may be in). `rows` is T.
+void emitRope(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa, const RopeSpec &spec,
+              int64_t heads, int64_t headDim, mlir::Value rows, mlir::Value in, mlir::Value out,
+              mlir::Value table);
+
+} // namespace plexus::emit
+
+#endif // PLEXUS_PASSES_LOWER_CPU_EMIT_ROPE_H
