@@ -1,0 +1,93 @@
+#include "runtime/io/TensorSource.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace plexus {
+namespace {
+
+/// Largest block of any format, in elements: room for one decoded block on the stack.
+constexpr int64_t maxBlockElements = 256;
+
+/// Elements [first, first + count) of one block.
+void decodePartOfBlock(const BlockFormat &format, const uint8_t *block, int64_t first,
+                       int64_t count, float *out) {
+  std::array<float, maxBlockElements> decoded;
+  format.decode(block, 1, decoded.data());
+  std::memcpy(out, decoded.data() + first, static_cast<size_t>(count) * sizeof(float));
+}
+
+void decodeBlocks(const TensorView &view, int64_t first, int64_t count, float *out) {
+  const BlockFormat &format = *view.block;
+  int64_t inBlock = first % format.elements;
+  const uint8_t *block = view.bytes + static_cast<size_t>(first / format.elements) * format.bytes;
+  if (inBlock != 0) {
+    int64_t head = std::min(count, format.elements - inBlock);
+    decodePartOfBlock(format, block, inBlock, head, out);
+    block += format.bytes;
+    out += head;
+    count -= head;
+  }
+  int64_t whole = count / format.elements;
+  format.decode(block, whole, out);
+  if (int64_t tail = count - whole * format.elements; tail != 0)
+    decodePartOfBlock(format, block + static_cast<size_t>(whole) * format.bytes, 0, tail,
+                      out + whole * format.elements);
+}
+
+} // namespace
+
+std::optional<int64_t> checkedElements(const std::vector<int64_t> &shape, int64_t limit) {
+  int64_t product = 1;
+  bool isEmpty = false;
+  for (int64_t dim : shape) {
+    if (dim < 0 || dim > limit)
+      return std::nullopt;
+    isEmpty |= dim == 0;
+    if (__builtin_mul_overflow(product, std::max<int64_t>(dim, 1), &product) || product > limit)
+      return std::nullopt;
+  }
+  return isEmpty ? 0 : product;
+}
+
+std::string shapeToString(const std::vector<int64_t> &shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+int64_t TensorView::elements() const {
+  int64_t product = 1;
+  for (int64_t dim : shape)
+    product *= dim;
+  return product;
+}
+
+void TensorView::drop(int64_t first, int64_t count) const {
+  if (!file)
+    return;
+  auto byteOf = [this](int64_t element) {
+    return block ? static_cast<size_t>(element / block->elements) * block->bytes
+                 : static_cast<size_t>(element) * dtypeSize(dtype);
+  };
+  size_t begin = byteOf(first);
+  file->dropRange(static_cast<size_t>(bytes - file->data()) + begin, byteOf(first + count) - begin);
+}
+
+Status decodeElements(const TensorView &view, int64_t first, int64_t count, float *out) {
+  int64_t total = view.elements();
+  if (first < 0 || count < 0 || first > total || count > total - first)
+    return error(Code::InvalidArgument) << "elements " << first << " to " << first << "+" << count
+                                        << " of a tensor that has " << total;
+  if (count == 0)
+    return Status::ok();
+  if (view.block)
+    decodeBlocks(view, first, count, out);
+  else
+    toF32(view.dtype, view.bytes + static_cast<size_t>(first) * dtypeSize(view.dtype), count, out);
+  return Status::ok();
+}
+
+} // namespace plexus

@@ -1,0 +1,63 @@
+// Named tensors that lie in files: what the packer and the front ends read weights through,
+// whatever the file format.
+#pragma once
+
+#include "runtime/io/BlockFormat.h"
+#include "runtime/io/DType.h"
+#include "runtime/io/MappedFile.h"
+#include "runtime/support/Status.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plexus {
+
+/// A tensor's bytes where they lie, dense and row-major. Borrowed: good as long as its
+/// TensorSource.
+struct TensorView {
+  /// Type of the stored elements; F32 for block formats, whose elements decode to that.
+  DType dtype = DType::F32;
+  /// Null for plain elements, otherwise how they are packed.
+  const BlockFormat *block = nullptr;
+  std::vector<int64_t> shape;       ///< Outermost dimension first; empty for a scalar.
+  const uint8_t *bytes = nullptr;   ///< No alignment is promised.
+  size_t size = 0;                  ///< Bytes.
+  const MappedFile *file = nullptr; ///< The file that `bytes` lies in; null for memory.
+
+  int64_t elements() const;
+  /// "BF16", "Q4_0".
+  std::string_view encodingName() const { return block ? block->name : dtypeName(dtype); }
+  /// Lets the pages of elements [first, first + count) go: they were read and are not needed soon.
+  void drop(int64_t first, int64_t count) const;
+};
+
+/// Decodes elements [first, first + count) in row-major order to f32, from any encoding. The range
+/// may begin and end inside a block. InvalidArgument when it leaves the tensor.
+Status decodeElements(const TensorView &view, int64_t first, int64_t count, float *out);
+
+/// The product of the dimensions, or nothing when one is negative or the product passes `limit`.
+std::optional<int64_t> checkedElements(const std::vector<int64_t> &shape, int64_t limit = int64_t(1)
+                                                                                          << 46);
+
+/// "[4096, 1024]".
+std::string shapeToString(const std::vector<int64_t> &shape);
+
+/// A set of named tensors. Immutable once opened, hence safe to share between threads.
+class TensorSource {
+public:
+  virtual ~TensorSource() = default;
+  /// All names, sorted.
+  virtual const std::vector<std::string> &names() const = 0;
+  /// Null when there is no such tensor. The pointer is good as long as the source.
+  virtual const TensorView *find(std::string_view name) const = 0;
+  /// The file or index that the tensors come from, for messages.
+  virtual const std::string &path() const = 0;
+  /// The files mapped, for hints and for cache keys (MappedFile::identity).
+  virtual std::vector<std::shared_ptr<const MappedFile>> files() const = 0;
+};
+
+} // namespace plexus
