@@ -108,3 +108,15 @@ int32_t buildFamily(const plx_source_api *sourceApi, plx_model_source *source,
 }
 
 } // namespace plexus::graph
+
+/// The whole outside of a plugin with one family, at file scope, after <plexus/plugin.hpp>:
+///   PLX_FAMILY_PLUGIN("llama", "Llama decoders", build)
+/// with `void build(const plexus::graph::Config &, plexus::graph::Builder &)`. `id` is the
+/// model_type.
+#define PLX_FAMILY_PLUGIN(id, summary, build)                                                      \
+  static const plx_family plxFamily_ = {sizeof(plx_family), nullptr, id,                           \
+                                        &::plexus::graph::buildFamily<build>};                     \
+  PLX_PLUGIN(id, "1.0.0",                                                                          \
+             "[{\"kind\":\"family\",\"id\":\"" id "\",\"model_types\":[\"" id                      \
+             "\"],\"summary\":\"" summary "\"}]",                                                  \
+             {PLX_FAMILY_FACTORY id, &plxFamily_})

@@ -67,15 +67,11 @@ struct Arg {
 };
 
 /// Rotary position embedding (Su et al., 2021): angle = position * inv_freq[i], both sin and cos
-/// times attentionScaling. With longInvFreq, sequences longer than originalContext use it instead
-/// (longrope).
+/// times attentionScaling.
 struct Rope {
   int64_t dims = 0; ///< Rotated dimensions of each head, from the first.
   std::vector<float> invFreq;
-  std::vector<float> longInvFreq;
-  int64_t originalContext = 0;
   float attentionScaling = 1.0f;
-  float longAttentionScaling = 1.0f;
   bool interleaved = false; ///< Pairs (2i, 2i+1) instead of (i, i + dims/2).
 };
 
@@ -264,10 +260,7 @@ public:
     return op("rope", {x, batch},
               {{"dims", r.dims},
                {"inv_freq", r.invFreq},
-               {"long_inv_freq", r.longInvFreq},
-               {"original_context", r.originalContext},
                {"attention_scaling", r.attentionScaling},
-               {"long_attention_scaling", r.longAttentionScaling},
                {"interleaved", r.interleaved}});
   }
   /// Appends k [T, kvHeads, keyDim] and v [T, kvHeads, valueDim] at the batch's slots.
