@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/exec/Forward.h"
-#include "runtime/exec/Tensor.h"
+#include "runtime/tensor/Tensor.h"
 
 #include <memory>
 #include <span>
