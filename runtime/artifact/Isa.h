@@ -1,0 +1,28 @@
+// The instruction sets that code is compiled for, and which of them this CPU has.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plexus {
+
+struct Isa {
+  std::string_view name;
+  /// What the code generator passes to LLVM: a CPU name and further features.
+  std::string_view llvmCpu, llvmFeatures;
+  /// Features as /proc/cpuinfo spells them; all are needed.
+  std::string_view needs;
+  bool (*supported)();
+};
+
+/// Best first.
+std::span<const Isa> knownIsas();
+const Isa *findIsa(std::string_view name);
+
+/// Names of the ISAs that this CPU runs, best first. The environment variable PLEXUS_ISA (names
+/// with commas between) leaves only those that it names: for tests, and to compare.
+std::vector<std::string_view> hostIsas();
+
+} // namespace plexus
