@@ -52,6 +52,8 @@ typedef struct plx_kv {
   int64_t layer_offset;         /* bytes from a page's start to this layer's K */
 } plx_kv;
 
+struct plx_matmul;
+
 /* What generated code may ask of the host. `self` is passed back. */
 typedef struct plx_host {
   void *self;

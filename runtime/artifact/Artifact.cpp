@@ -30,11 +30,15 @@ bool allZero(const uint8_t *begin, const uint8_t *end) {
   return std::all_of(begin, end, [](uint8_t byte) { return byte == 0; });
 }
 
-std::string joined(const std::vector<std::string_view> &names) {
+/// "avx512 (avx512f ...), x86-64-v3 (avx2 ...)", for messages.
+std::string describe(const std::vector<std::string_view> &isas) {
   std::string text;
-  for (std::string_view name : names)
-    text += (text.empty() ? "" : ", ") + std::string(name);
-  return text.empty() ? "none" : text;
+  for (std::string_view name : isas) {
+    const Isa *isa = findIsa(name);
+    text += (text.empty() ? "" : ", ") + std::string(name) +
+            (isa ? " (" + std::string(isa->needs) + ")" : "");
+  }
+  return text.empty() ? "none that Plexus knows" : text;
 }
 
 Status checkHeader(const MappedFile &file, Header &header) {
@@ -165,8 +169,8 @@ Expected<std::shared_ptr<const ModelImage>> Artifact::load() const {
   std::vector<std::string_view> host = hostIsas(), there = isas();
   auto isa = std::find_first_of(host.begin(), host.end(), there.begin(), there.end());
   if (isa == host.end())
-    return error(Code::Mismatch) << path() << ": has code for " << joined(there)
-                                 << ", this CPU runs " << joined(host)
+    return error(Code::Mismatch) << path() << ": has code for " << describe(there)
+                                 << ", this CPU runs " << describe(host)
                                  << "; compile the model on this machine";
   std::string name = std::string(kCodePrefix) + std::string(*isa);
   auto code = loadCodeObject(section(name), std::string(*isa));

@@ -24,9 +24,8 @@ bool hasAvx512() {
 }
 
 constexpr std::array<Isa, 2> kIsas = {{
-    {"avx512", "x86-64-v4", "+avx512vnni,+avx512bf16,-prefer-256-bit",
-     "avx512f avx512bw avx512cd avx512dq avx512vl avx512_vnni avx512_bf16", hasAvx512},
-    {"x86-64-v3", "x86-64-v3", "", "avx2 fma bmi1 bmi2 f16c abm movbe", hasV3},
+    {"avx512", "avx512f avx512bw avx512cd avx512dq avx512vl avx512_vnni avx512_bf16", hasAvx512},
+    {"x86-64-v3", "avx2 fma bmi1 bmi2 f16c abm movbe", hasV3},
 }};
 
 /// Whether `name` is one of the comma-separated names in `list`.

@@ -8,10 +8,9 @@
 
 namespace plexus {
 
+/// What the compiler generates for each is in passes/lower/cpu/emit/Isa.h, under the same names.
 struct Isa {
   std::string_view name;
-  /// What the code generator passes to LLVM: a CPU name and further features.
-  std::string_view llvmCpu, llvmFeatures;
   /// Features as /proc/cpuinfo spells them; all are needed.
   std::string_view needs;
   bool (*supported)();
