@@ -26,15 +26,27 @@ if(PLEXUS_BUILD_COMPILER)
   target_link_libraries(plexus_mlir INTERFACE plexus_flags)
 endif()
 
-# plexus_test(name SOURCES... LIBS...): one GoogleTest binary registered with CTest.
+# What scripts/test builds under ASan/UBSan and under TSan.
+add_custom_target(sanitized)
+add_custom_target(threaded)
+
+# plexus_test(name [THREADED] SOURCES... LIBS...): one GoogleTest binary registered with CTest. THREADED:
+# it also runs under TSan.
 function(plexus_test name)
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "THREADED" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE plexus_flags ${A_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE PLEXUS_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                              PLEXUS_BINARY_DIR="${CMAKE_BINARY_DIR}")
   add_test(NAME ${name} COMMAND ${name})
+  set(labels sanitized)
+  add_dependencies(sanitized ${name})
+  if(A_THREADED)
+    list(APPEND labels threaded)
+    add_dependencies(threaded ${name})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900)
 endfunction()
 
 # plexus_fuzzer(name SOURCES... LIBS...): a libFuzzer target; its corpus is tests/fuzz/corpus/<name>.
@@ -51,6 +63,8 @@ function(plexus_fuzzer name)
   add_test(NAME fuzz.${name}
            COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=4096
                    -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/ ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 300)
+  add_dependencies(sanitized ${name})
 endfunction()
 
 # plexus_plugin(name SOURCES...): a plugin of the stable tier, built as any third party would.
