@@ -1,0 +1,232 @@
+// Pieces of weights are claimed in order, converted in parallel, and written in order.
+#include "compiler/pack/Packer.h"
+
+#include "compiler/pack/Layout.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+namespace plexus::compiler {
+namespace {
+
+constexpr int64_t kPieceElements = 1 << 20; ///< f32 elements converted at a time: 4 MiB.
+constexpr uint64_t kAlignment = 64;
+
+/// A part of a weight whose bytes are contiguous. Dense: elements [first, first + count).
+/// Packed: columns [column, column + columns) of rows [first, first + count), where `columns` is
+/// less than all of them for one block of rows only.
+struct Piece {
+  size_t job;
+  int64_t first, count;
+  int64_t column, columns;
+};
+
+/// Cuts the jobs into pieces, in order.
+class Pieces {
+public:
+  explicit Pieces(const std::vector<PackJob> &jobs) : jobs_(jobs) {}
+
+  std::optional<Piece> next() {
+    while (job_ < jobs_.size()) {
+      const WeightInfo &w = jobs_[job_].info;
+      auto piece = w.encoding == WeightEncoding::Packed ? nextPacked(w) : nextDense(w);
+      if (piece)
+        return piece;
+      ++job_;
+      first_ = column_ = 0;
+    }
+    return std::nullopt;
+  }
+
+private:
+  std::optional<Piece> nextDense(const WeightInfo &w) {
+    int64_t total = static_cast<int64_t>(w.bytes / dtypeSize(w.dtype));
+    if (first_ >= total)
+      return std::nullopt;
+    Piece piece{job_, first_, std::min(kPieceElements, total - first_), 0, 0};
+    first_ += piece.count;
+    return piece;
+  }
+
+  std::optional<Piece> nextPacked(const WeightInfo &w) {
+    int64_t rows = w.shape[0], depth = w.shape[1];
+    if (first_ >= rows)
+      return std::nullopt;
+    int64_t blocks = std::max<int64_t>(1, kPieceElements / (kBlockRows * depth));
+    int64_t most =
+        std::max<int64_t>(kPieceElements / kBlockRows, 1); // a multiple of any blockDepth
+    Piece piece{job_, first_, std::min(blocks * kBlockRows, rows - first_), column_,
+                std::min(most, depth - column_)};
+    column_ += piece.columns;
+    if (column_ >= depth) {
+      column_ = 0;
+      first_ += piece.count;
+    }
+    return piece;
+  }
+
+  const std::vector<PackJob> &jobs_;
+  size_t job_ = 0;
+  int64_t first_ = 0, column_ = 0;
+};
+
+std::string describe(const WeightInfo &info) {
+  std::string layer = info.layer < 0 ? "" : " of layer " + std::to_string(info.layer);
+  return "weight '" + info.name + "'" + layer;
+}
+
+class Packer {
+public:
+  Packer(const std::vector<PackJob> &jobs, std::vector<Recipe> bound, WeightSink &sink,
+         const PackOptions &options)
+      : jobs_(jobs), bound_(std::move(bound)), pieces_(jobs), sink_(sink), options_(options) {
+    if (!jobs.empty())
+      total_ = jobs.back().info.offset + jobs.back().info.bytes;
+  }
+
+  Status run() {
+    std::vector<std::thread> others;
+    for (int i = 1; i < options_.threads; ++i)
+      others.emplace_back([this] { work(); });
+    work();
+    for (std::thread &thread : others)
+      thread.join();
+    return status_;
+  }
+
+private:
+  void work() {
+    std::vector<float> values;
+    std::vector<uint8_t> bytes;
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      if (!status_)
+        return;
+      auto piece = pieces_.next();
+      if (!piece)
+        return;
+      uint64_t ticket = tickets_++;
+      lock.unlock();
+      Status status = convert(*piece, values, bytes);
+      lock.lock();
+      turn_.wait(lock, [&] { return written_ == ticket || !status_; });
+      if (status_)
+        status_ = status ? write(*piece, bytes) : status.at(describe(jobs_[piece->job].info));
+      ++written_;
+      turn_.notify_all();
+    }
+  }
+
+  Status convert(const Piece &piece, std::vector<float> &values,
+                 std::vector<uint8_t> &bytes) const {
+    const WeightInfo &w = jobs_[piece.job].info;
+    const Recipe &recipe = bound_[piece.job];
+    if (w.encoding == WeightEncoding::Packed)
+      return convertPacked(w, recipe, piece, values, bytes);
+    values.resize(static_cast<size_t>(piece.count));
+    bytes.resize(values.size() * dtypeSize(w.dtype));
+    PLX_RETURN_IF_ERROR(evaluateRecipe(recipe, piece.first, piece.count, values.data()));
+    fromF32(w.dtype, values.data(), piece.count, bytes.data());
+    return Status::ok();
+  }
+
+  static Status convertPacked(const WeightInfo &w, const Recipe &recipe, const Piece &piece,
+                              std::vector<float> &values, std::vector<uint8_t> &bytes) {
+    int64_t depth = w.shape[1], unit = blockDepth(w.dtype);
+    values.resize(static_cast<size_t>(piece.count * piece.columns));
+    if (piece.columns == depth) {
+      PLX_RETURN_IF_ERROR(
+          evaluateRecipe(recipe, piece.first * depth, piece.count * depth, values.data()));
+    } else {
+      for (int64_t row = 0; row < piece.count; ++row)
+        PLX_RETURN_IF_ERROR(evaluateRecipe(recipe, (piece.first + row) * depth + piece.column,
+                                           piece.columns, values.data() + row * piece.columns));
+    }
+    int64_t blocks = (piece.count + kBlockRows - 1) / kBlockRows;
+    size_t blockBytes = static_cast<size_t>((piece.columns + unit - 1) / unit * unit * kBlockRows) *
+                        dtypeSize(w.dtype);
+    bytes.resize(static_cast<size_t>(blocks) * blockBytes);
+    for (int64_t b = 0; b < blocks; ++b)
+      packBlock(w.dtype, values.data() + b * kBlockRows * piece.columns,
+                std::min(kBlockRows, piece.count - b * kBlockRows), piece.columns, piece.columns,
+                bytes.data() + static_cast<size_t>(b) * blockBytes);
+    return Status::ok();
+  }
+
+  /// With the lock held, in order.
+  Status write(const Piece &piece, const std::vector<uint8_t> &bytes) {
+    static constexpr uint8_t kZeros[kAlignment] = {};
+    bool begins = piece.first == 0 && piece.column == 0;
+    if (begins && piece.job > 0)
+      dropSources(bound_[piece.job - 1]);
+    if (begins && offset_ < jobs_[piece.job].info.offset) {
+      uint64_t gap = jobs_[piece.job].info.offset - offset_;
+      PLX_RETURN_IF_ERROR(sink_.append(kZeros, gap));
+      offset_ += gap;
+    }
+    PLX_RETURN_IF_ERROR(sink_.append(bytes.data(), bytes.size()));
+    offset_ += bytes.size();
+    if (options_.progress && !options_.progress(offset_, total_))
+      return error(Code::Cancelled) << "packing was cancelled";
+    return Status::ok();
+  }
+
+  const std::vector<PackJob> &jobs_;
+  const std::vector<Recipe> bound_;
+  Pieces pieces_;
+  WeightSink &sink_;
+  const PackOptions &options_;
+  std::mutex mutex_;
+  std::condition_variable turn_;
+  Status status_;
+  uint64_t tickets_ = 0, written_ = 0, offset_ = 0, total_ = 0;
+};
+
+} // namespace
+
+Status layOutWeights(std::vector<PackJob> &jobs) {
+  uint64_t offset = 0;
+  for (PackJob &job : jobs) {
+    WeightInfo &info = job.info;
+    auto bytes = weightBytes(info.shape, info.dtype, info.encoding);
+    bool packs = info.dtype == DType::F32 || info.dtype == DType::BF16 || info.dtype == DType::F16;
+    if (!bytes || !packs)
+      return error(Code::Unsupported)
+             << "weight '" << info.name << "' of shape " << shapeToString(info.shape)
+             << " cannot be stored as "
+             << (info.encoding == WeightEncoding::Packed ? "packed " : "") << dtypeName(info.dtype)
+             << "; stored types are F32, BF16 and F16";
+    info.offset = offset = (offset + kAlignment - 1) / kAlignment * kAlignment;
+    info.bytes = *bytes;
+    offset += *bytes;
+  }
+  return Status::ok();
+}
+
+Status packWeights(const std::vector<PackJob> &jobs, const TensorSource &source, WeightSink &sink,
+                   const PackOptions &options) {
+  std::vector<Recipe> bound;
+  std::string missing;
+  for (const PackJob &job : jobs) {
+    auto recipe = bindRecipe(job.recipe, source, job.info.layer);
+    if (!recipe && recipe.status().code() == Code::NotFound) {
+      missing += "\n  " + recipe.status().at(describe(job.info)).message();
+      continue;
+    }
+    if (!recipe)
+      return recipe.status().at(describe(job.info));
+    if (recipe->shape != job.info.shape)
+      return error(Code::Mismatch) << describe(job.info) << ": its recipe has shape "
+                                   << shapeToString(recipe->shape) << ", the model expects "
+                                   << shapeToString(job.info.shape);
+    bound.push_back(*std::move(recipe));
+  }
+  if (!missing.empty())
+    return error(Code::NotFound) << "missing weights:" << missing;
+  return Packer(jobs, std::move(bound), sink, options).run();
+}
+
+} // namespace plexus::compiler

@@ -1,0 +1,41 @@
+// The packer: turns source tensors into the weights of an artifact, streaming.
+#pragma once
+
+#include "compiler/pack/Recipe.h"
+#include "runtime/program/Program.h"
+
+#include <functional>
+#include <vector>
+
+namespace plexus::compiler {
+
+/// One entry of the weight table and where its bytes come from.
+struct PackJob {
+  WeightInfo info;
+  Recipe recipe; ///< Not bound: `info.layer` fills the holes.
+};
+
+/// Assigns offsets (multiples of 64, in order) and sizes. Unsupported names a weight whose form
+/// does not exist.
+Status layOutWeights(std::vector<PackJob> &jobs);
+
+/// Where packed bytes go, in order. `append` is called by one thread at a time.
+class WeightSink {
+public:
+  virtual ~WeightSink() = default;
+  virtual Status append(const void *bytes, size_t size) = 0;
+};
+
+struct PackOptions {
+  int threads = 2;
+  /// (bytes written, bytes in all), after each piece; returns false to cancel.
+  std::function<bool(uint64_t, uint64_t)> progress;
+};
+
+/// Evaluates the recipes, converts (rounding once) and writes all weights at their offsets, with
+/// zeros between. Memory: some 30 MB a thread, whatever the sizes; the sources' pages are let go
+/// behind it. Errors name the weight.
+Status packWeights(const std::vector<PackJob> &jobs, const TensorSource &source, WeightSink &sink,
+                   const PackOptions &options = {});
+
+} // namespace plexus::compiler
