@@ -32,6 +32,9 @@ mlir::LogicalResult expandVectorMath(mlir::Operation *root);
 /// exp(x) for f32 scalars or vectors, emitted directly (what the math.exp pattern makes).
 mlir::Value emitExp(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x);
 
+/// tanh(x), likewise.
+mlir::Value emitTanh(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value x);
+
 /// {sin(x), cos(x)}, sharing the range reduction.
 std::pair<mlir::Value, mlir::Value> emitSinCos(mlir::OpBuilder &builder, mlir::Location loc,
                                                mlir::Value x);

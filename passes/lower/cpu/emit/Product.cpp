@@ -1,0 +1,450 @@
+// Generates the product of activations with a packed weight, with its epilogue.
+#include "passes/lower/cpu/emit/Product.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/lower/cpu/emit/Code.h"
+#include "llvm/Support/MathExtras.h"
+#include <numeric>
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+namespace {
+
+constexpr int64_t kBlock = 64; // weight columns of a block
+/// k of one pass over the rows in the streaming variant: the weight chunk stays in L1.
+constexpr int64_t kFewChunk = 64;
+/// k and rows of one pass in the tiled variant: its panel stays in L2, a column group of it in L1.
+constexpr int64_t kManyChunk = 256, kManyRows = 192;
+/// How far ahead of its loads the streaming variant asks for weights.
+constexpr int64_t kPrefetchBytes = 4096;
+
+/// How a packed layout is addressed. An element is what a row of 64 columns is made of.
+struct LayoutInfo {
+  int64_t kMultiple; ///< k is padded to a multiple of this
+  int64_t unit;      ///< k in an element (bf16 pairs: 2)
+  int64_t elementBytes;
+};
+
+LayoutInfo layoutInfo(plx_layout layout) {
+  switch (layout) {
+  case PLX_LAYOUT_BF16:
+    return {32, 2, 4};
+  case PLX_LAYOUT_F16:
+    return {16, 1, 2};
+  case PLX_LAYOUT_F32:
+    break;
+  }
+  return {16, 1, 4};
+}
+
+int64_t paddedK(const ProductSpec &spec) {
+  return llvm::alignTo(spec.k, layoutInfo(spec.layout).kMultiple);
+}
+
+/// Elements of one block of 64 columns.
+int64_t blockElements(const ProductSpec &spec) {
+  return paddedK(spec) / layoutInfo(spec.layout).unit * kBlock;
+}
+
+/// A place that a register tile reads weights from.
+struct Source {
+  bool panel;     ///< f32, in the order of the tile; otherwise packed as spec.layout says
+  bool prefetch;  ///< ask for lines ahead
+  Value memref;   ///< flat
+  Value base;     ///< first element of the tile's columns at unit `origin`
+  Value origin;   ///< in units
+  int64_t unit;   ///< k in an element
+  int64_t stride; ///< elements from one unit to the next
+};
+
+/// Emits one product; the members are what its parts share.
+class ProductEmitter {
+public:
+  ProductEmitter(Code code, const Isa &isa, const ProductSpec &spec,
+                 const ProductOperands &operands, const ProductEpilogue &epilogue);
+
+  void emitFew();
+  void emitMany();
+
+private:
+  void roundActivations();
+  void emitBlock(Value block, Value first, Value rowCount, int64_t maxRows, bool many);
+  void fillZero(Value rowCount);
+  void emitStreamed(Value block, Value begin, Value end, Value rowCount, bool many);
+  void emitPanel(Value block, Value begin, Value end, Value rowCount);
+  void packPanel(Value block, Value begin, Value end);
+  void forRowTiles(Value rowCount, int64_t tileRows,
+                   llvm::function_ref<void(int64_t rows, Value row)> body);
+  void emitTile(const Source &source, int64_t rows, int64_t vectors, Value row, Value column,
+                Value begin, Value end);
+  Code::Values multiply(const Source &source, int64_t rows, int64_t vectors, Value row, Value unit,
+                        Code::Values sums);
+  Code::Values widen(Value packed);
+  Value activation(const Source &source, Value row, Value unit, int64_t part);
+  void prefetch(const Source &source, int64_t vectors, Value unit);
+  Value dot(Value x, Value w, Value sum);
+  void emitEpilogue(Value block, Value rowCount);
+
+  Source packedBlock(Value block, bool prefetch) const;
+  Value loadPacked(const Source &source, Value unit, int64_t vector);
+  int64_t tileVectors(int64_t rows) const;
+  int64_t panelWidth() const { return tileVectors(kTileRows) * lanes; }
+  bool usesPanel(bool many) const;
+
+  static constexpr int64_t kTileRows = 6;
+
+  Code code;
+  const Isa &isa;
+  const ProductSpec &spec;
+  const ProductOperands &operands;
+  const ProductEpilogue &epilogue;
+  LayoutInfo layout;
+  int64_t lanes;
+  bool dots = false; ///< the streaming variant of bf16Compute
+  Type packedElement;
+  Value weight; ///< the packed weight as a flat memref of elements
+  Value pairs;  ///< bf16Compute: [kFewRows][paddedK / 2] pairs of activations
+  Value sums;   ///< [rows][64] f32, on the stack
+  Value panel;  ///< [64 / width][kManyChunk][width] f32, on the stack
+  Value firstRow;
+};
+
+ProductEmitter::ProductEmitter(Code code, const Isa &isa, const ProductSpec &spec,
+                               const ProductOperands &operands, const ProductEpilogue &epilogue)
+    : code(code), isa(isa), spec(spec), operands(operands), epilogue(epilogue),
+      layout(layoutInfo(spec.layout)), lanes(isa.lanes()) {
+  OpBuilder &builder = code.builder;
+  packedElement = spec.layout == PLX_LAYOUT_BF16  ? Type(builder.getI32Type())
+                  : spec.layout == PLX_LAYOUT_F16 ? Type(builder.getF16Type())
+                                                  : Type(builder.getF32Type());
+  weight =
+      code.view(operands.weight, code.index(0), spec.blocks() * blockElements(spec), packedElement);
+}
+
+/// Vectors across of a tile of `rows`: as many as leave registers for weights and activations.
+int64_t ProductEmitter::tileVectors(int64_t rows) const {
+  uint64_t budget = isa.vectorRegisters * 3 / 4;
+  return std::min<int64_t>(kBlock / lanes, llvm::bit_floor(budget / rows));
+}
+
+/// With many rows the panel holds f32 in the order in which a register tile wants it. A lone odd k
+/// of a bf16 pair is read from a panel too: the streaming tile takes whole pairs.
+bool ProductEmitter::usesPanel(bool many) const {
+  if (many)
+    return spec.layout != PLX_LAYOUT_F32 || panelWidth() != kBlock;
+  return spec.layout == PLX_LAYOUT_BF16 && spec.k % 2 != 0 && !spec.bf16Compute;
+}
+
+Source ProductEmitter::packedBlock(Value block, bool prefetch) const {
+  Value base = code.mul(block, blockElements(spec));
+  return {false, prefetch, weight, base, code.index(0), layout.unit, kBlock};
+}
+
+void ProductEmitter::emitFew() {
+  dots = spec.bf16Compute;
+  if (dots)
+    roundActivations();
+  code.parallel(code.index(spec.blocks()), [&](Value block) {
+    emitBlock(block, code.index(0), operands.rows, kFewRows, /*many=*/false);
+  });
+}
+
+void ProductEmitter::emitMany() {
+  dots = false;
+  code.parallel(code.index(spec.blocks()), [&](Value block) {
+    code.loop(code.index(0), operands.rows, kManyRows, [&](Value row) {
+      Value count = code.min(code.sub(operands.rows, row), code.index(kManyRows));
+      emitBlock(block, row, count, kManyRows, /*many=*/true);
+    });
+  });
+}
+
+/// pairs[row] = bf16 of x[row], zero padded to whole blocks.
+void ProductEmitter::roundActivations() {
+  Type bf16 = code.builder.getBF16Type();
+  int64_t width = paddedK(spec), full = spec.k / lanes * lanes;
+  Value rounded = code.view(operands.scratch, code.index(0), kFewRows * width, bf16);
+  VectorType type = code.floats(lanes);
+  Value zero = code.constant(type, 0);
+  auto store = [&](Value row, Value k, Value x) {
+    Value narrow = code.make<arith::TruncFOp>(code.vectorType(lanes, bf16), x);
+    code.storeVector(narrow, rounded, {code.add(code.mul(row, width), k)});
+  };
+  code.loop(code.index(0), operands.rows, 1, [&](Value row) {
+    code.loop(0, full, lanes,
+              [&](Value k) { store(row, k, code.loadVector(type, operands.x, {row, k})); });
+    for (int64_t k = full; k < width; k += lanes) {
+      Value x = zero;
+      if (k < spec.k) {
+        Value mask = code.make<vector::CreateMaskOp>(
+            code.vectorType(lanes, code.builder.getI1Type()), ValueRange{code.index(spec.k - k)});
+        x = code.make<vector::MaskedLoadOp>(type, operands.x, ValueRange{row, code.index(k)}, mask,
+                                            zero);
+      }
+      store(row, code.index(k), x);
+    }
+  });
+  Type pair = code.builder.getI32Type();
+  pairs = code.view(operands.scratch, code.index(0), kFewRows * width / 2, pair);
+}
+
+/// All of K for `rowCount` rows from `first` and one block of columns, then their epilogue.
+void ProductEmitter::emitBlock(Value block, Value first, Value rowCount, int64_t maxRows,
+                               bool many) {
+  firstRow = first;
+  bool paneled = usesPanel(many);
+  int64_t chunk = many || paneled ? kManyChunk : kFewChunk;
+  Type f32 = code.builder.getF32Type();
+  code.stackScope([&] {
+    sums = code.stackBuffer(maxRows * kBlock, f32);
+    if (paneled)
+      panel = code.stackBuffer(kManyChunk * kBlock, f32);
+    fillZero(rowCount);
+    code.loop(0, spec.k, chunk, [&](Value begin) {
+      Value end = code.min(code.add(begin, chunk), code.index(spec.k));
+      if (paneled)
+        emitPanel(block, begin, end, rowCount);
+      else
+        emitStreamed(block, begin, end, rowCount, many);
+    });
+    emitEpilogue(block, rowCount);
+  });
+}
+
+void ProductEmitter::fillZero(Value rowCount) {
+  Value zero = code.constant(code.floats(lanes), 0);
+  code.loop(code.index(0), code.mul(rowCount, kBlock), lanes,
+            [&](Value i) { code.storeVector(zero, sums, {i}); });
+}
+
+/// Calls `body` for tiles of `tileRows` rows and once for the rest, whose size it gets as a
+/// constant.
+void ProductEmitter::forRowTiles(Value rowCount, int64_t tileRows,
+                                 llvm::function_ref<void(int64_t, Value)> body) {
+  Value rest = code.rem(rowCount, tileRows), full = code.sub(rowCount, rest);
+  code.loop(code.index(0), full, tileRows, [&](Value row) { body(tileRows, row); });
+  llvm::SmallVector<int64_t> cases(tileRows - 1);
+  std::iota(cases.begin(), cases.end(), 1);
+  auto op = code.make<scf::IndexSwitchOp>(TypeRange{}, rest, cases, cases.size());
+  OpBuilder::InsertionGuard guard(code.builder);
+  for (auto [region, rows] : llvm::zip_equal(op.getCaseRegions(), cases)) {
+    code.builder.createBlock(&region);
+    body(rows, full);
+    code.make<scf::YieldOp>();
+  }
+  code.builder.createBlock(&op.getDefaultRegion());
+  code.make<scf::YieldOp>();
+}
+
+/// Tiles that read the packed block itself.
+void ProductEmitter::emitStreamed(Value block, Value begin, Value end, Value rowCount, bool many) {
+  // Splitting bf16 pairs takes two registers more than reading f32: 6 rows would not fit in 16.
+  bool tight = isa.vectorRegisters <= 16 && spec.layout == PLX_LAYOUT_BF16;
+  Value first = code.div(begin, layout.unit), last = code.ceilDiv(end, layout.unit);
+  forRowTiles(rowCount, tight ? 4 : kTileRows, [&](int64_t rows, Value row) {
+    int64_t vectors = tileVectors(rows);
+    code.loop(0, kBlock, vectors * lanes, [&](Value column) {
+      Source source = packedBlock(block, /*prefetch=*/!many);
+      source.base = code.add(source.base, column);
+      emitTile(source, rows, vectors, row, column, first, last);
+    });
+  });
+}
+
+/// Tiles that read the f32 panel, made from the block first.
+void ProductEmitter::emitPanel(Value block, Value begin, Value end, Value rowCount) {
+  int64_t width = panelWidth();
+  packPanel(block, begin, end);
+  code.loop(0, kBlock, width, [&](Value column) {
+    Source source{true, false, panel, code.mul(column, kManyChunk), begin, 1, width};
+    forRowTiles(rowCount, kTileRows, [&](int64_t rows, Value row) {
+      emitTile(source, rows, width / lanes, row, column, begin, end);
+    });
+  });
+}
+
+void ProductEmitter::packPanel(Value block, Value begin, Value end) {
+  Source source = packedBlock(block, /*prefetch=*/false);
+  int64_t width = panelWidth();
+  code.loop(code.div(begin, layout.unit), code.ceilDiv(end, layout.unit), 1, [&](Value unit) {
+    Value k = code.sub(code.mul(unit, layout.unit), begin);
+    for (int64_t column = 0; column < kBlock; column += lanes) {
+      Code::Values parts = widen(loadPacked(source, unit, column / lanes));
+      int64_t group = column / width * kManyChunk * width + column % width;
+      for (auto [part, value] : llvm::enumerate(parts))
+        code.storeVector(
+            value, panel,
+            {code.add(code.mul(k, width), group + static_cast<int64_t>(part) * width)});
+    }
+  });
+}
+
+/// sums[row.., column..] += x[row.., begin..end] * W[begin..end, column..], in registers.
+void ProductEmitter::emitTile(const Source &source, int64_t rows, int64_t vectors, Value row,
+                              Value column, Value begin, Value end) {
+  auto place = [&](int64_t r, int64_t v) {
+    return code.add(code.add(code.mul(code.add(row, r), kBlock), column), v * lanes);
+  };
+  Code::Values tile;
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      tile.push_back(code.loadVector(code.floats(lanes), sums, {place(r, v)}));
+  int64_t units = llvm::divideCeil(spec.k, source.unit);
+  int64_t unroll = std::gcd(units, 4 / source.unit);
+  tile = code.loop(begin, end, unroll, tile, [&](Value unit, ValueRange carried) {
+    Code::Values next(carried);
+    for (int64_t u = 0; u < unroll; ++u)
+      next = multiply(source, rows, vectors, row, code.add(unit, u), next);
+    return next;
+  });
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t v = 0; v < vectors; ++v)
+      code.storeVector(tile[r * vectors + v], sums, {place(r, v)});
+}
+
+/// The vector of columns [vector * lanes, +lanes) at one unit, as it is stored.
+Value ProductEmitter::loadPacked(const Source &source, Value unit, int64_t vector) {
+  Value offset = code.mul(code.sub(unit, source.origin), source.stride);
+  Value place = code.add(code.add(source.base, offset), vector * lanes);
+  Type element = source.panel ? Type(code.builder.getF32Type()) : packedElement;
+  return code.loadVector(code.vectorType(lanes, element), source.memref, {place});
+}
+
+/// The f32 vectors, one for each k, of a packed one.
+Code::Values ProductEmitter::widen(Value packed) {
+  VectorType floats = code.floats(lanes);
+  if (spec.layout == PLX_LAYOUT_F32)
+    return {packed};
+  if (spec.layout == PLX_LAYOUT_F16)
+    return {code.make<arith::ExtFOp>(floats, packed)};
+  // bf16 is the upper half of f32.
+  Type type = packed.getType();
+  Value low = code.make<arith::ShLIOp>(packed, code.constant(type, 16));
+  Value high = code.make<arith::AndIOp>(packed, code.constant(type, -65536));
+  return {code.make<arith::BitcastOp>(floats, low), code.make<arith::BitcastOp>(floats, high)};
+}
+
+/// x[row, k], or a pair of them, in all lanes.
+Value ProductEmitter::activation(const Source &source, Value row, Value unit, int64_t part) {
+  if (dots) {
+    Value place = code.add(code.mul(row, paddedK(spec) / 2), unit);
+    return code.splat(lanes, code.loadScalar(pairs, {place}));
+  }
+  Value k = code.add(code.mul(unit, source.unit), part);
+  return code.splat(lanes, code.loadScalar(operands.x, {code.add(firstRow, row), k}));
+}
+
+/// One unit's multiply-adds of a tile.
+Code::Values ProductEmitter::multiply(const Source &source, int64_t rows, int64_t vectors,
+                                      Value row, Value unit, Code::Values tile) {
+  llvm::SmallVector<Code::Values> weights; // [vector][part]
+  for (int64_t v = 0; v < vectors; ++v) {
+    Value packed = loadPacked(source, unit, v);
+    weights.push_back(source.panel || dots ? Code::Values{packed} : widen(packed));
+  }
+  if (source.prefetch)
+    prefetch(source, vectors, unit);
+  int64_t parts = weights.front().size();
+  for (int64_t part = 0; part < parts; ++part)
+    for (int64_t r = 0; r < rows; ++r) {
+      Value x = activation(source, code.add(row, r), unit, part);
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value &sum = tile[r * vectors + v];
+        sum = dots ? dot(x, weights[v][part], sum) : code.fma(x, weights[v][part], sum);
+      }
+    }
+  return tile;
+}
+
+/// Asks for the lines of a unit further on, in the block's own order.
+void ProductEmitter::prefetch(const Source &source, int64_t vectors, Value unit) {
+  int64_t lineElements = 64 / layout.elementBytes;
+  Value place = code.add(source.base, code.mul(unit, source.stride));
+  for (int64_t column = 0; column < vectors * lanes; column += lineElements) {
+    Value ahead = code.add(place, column + kPrefetchBytes / layout.elementBytes);
+    code.make<memref::PrefetchOp>(source.memref, ValueRange{ahead}, /*isWrite=*/false,
+                                  /*localityHint=*/3, /*isDataCache=*/true);
+  }
+}
+
+/// vdpbf16ps: sum + x[2i] w[2i] + x[2i+1] w[2i+1] in each lane.
+Value ProductEmitter::dot(Value x, Value w, Value sum) {
+  VectorType type = code.vectorType(2 * lanes, code.builder.getBF16Type());
+  Value pairs[] = {sum, code.make<vector::BitCastOp>(type, x),
+                   code.make<vector::BitCastOp>(type, w)};
+  auto name = code.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512");
+  return code.make<LLVM::CallIntrinsicOp>(sum.getType(), name, ValueRange(pairs)).getResult(0);
+}
+
+/// Hands the finished sums to the caller's epilogue, a vector of output columns at a time.
+void ProductEmitter::emitEpilogue(Value block, Value rowCount) {
+  int64_t columns = spec.blockColumns();
+  VectorType type = code.floats(lanes);
+  code.loop(code.index(0), rowCount, 1, [&](Value row) {
+    code.loop(0, columns, lanes, [&](Value column) {
+      ProductLanes result;
+      Value place = code.add(code.mul(row, kBlock), column);
+      result.row = code.add(firstRow, row);
+      result.column = code.add(code.mul(block, columns), column);
+      result.sums.push_back(code.loadVector(type, sums, {place}));
+      if (spec.gated)
+        result.sums.push_back(code.loadVector(type, sums, {code.add(place, columns)}));
+      if (spec.n % columns != 0) {
+        Value left = code.sub(code.index(spec.n), result.column);
+        result.mask = code.make<vector::CreateMaskOp>(
+            code.vectorType(lanes, code.builder.getI1Type()), ValueRange{left});
+      }
+      epilogue(code.builder, code.loc, result);
+    });
+  });
+}
+
+} // namespace
+
+int64_t ProductSpec::weightBytes() const {
+  return blocks() * blockElements(*this) * layoutInfo(layout).elementBytes;
+}
+
+VectorType ProductLanes::type() const { return cast<VectorType>(sums.front().getType()); }
+
+Value ProductLanes::load(OpBuilder &builder, Location loc, Value memref, ValueRange indices) const {
+  Code code{builder, loc};
+  if (!mask)
+    return code.loadVector(type(), memref, indices);
+  return code.make<vector::MaskedLoadOp>(type(), memref, indices, mask, code.constant(type(), 0));
+}
+
+void ProductLanes::store(OpBuilder &builder, Location loc, Value value, Value memref,
+                         ValueRange indices) const {
+  Code code{builder, loc};
+  if (mask)
+    code.make<vector::MaskedStoreOp>(memref, indices, mask, value);
+  else
+    code.storeVector(value, memref, indices);
+}
+
+int64_t productScratchBytes(const ProductSpec &spec, const Isa &isa) {
+  return spec.bf16Compute ? kFewRows * paddedK(spec) * 2 : 0;
+}
+
+void emitProduct(OpBuilder &builder, Location loc, const Isa &isa, const ProductSpec &spec,
+                 const ProductOperands &operands, const ProductEpilogue &epilogue,
+                 const ProductFallback &manyRows) {
+  assert(!spec.bf16Compute || (isa.bf16Dot && spec.layout == PLX_LAYOUT_BF16));
+  Code code{builder, loc};
+  ProductEmitter emitter(code, isa, spec, operands, epilogue);
+  Value many = code.less(code.index(kFewRows), operands.rows);
+  code.ifElse(
+      many,
+      [&] {
+        if (manyRows)
+          manyRows(builder, loc);
+        else
+          emitter.emitMany();
+      },
+      [&] { emitter.emitFew(); });
+}
+
+} // namespace plexus::emit

@@ -1,0 +1,287 @@
+// Scalar computations made vector ones, and transcendental functions as vector code without calls.
+#include "passes/lower/cpu/emit/VectorMath.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/lower/cpu/emit/Code.h"
+#include "llvm/ADT/STLExtras.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+namespace {
+
+using Predicate = arith::CmpFPredicate;
+
+/// Arithmetic on one type, a scalar or a vector of f32 (or f64, inside the reduction of angles).
+struct Lanes {
+  Code code;
+  Type type;
+  Type integerType; ///< integers of the same shape and width
+
+  Lanes(OpBuilder &builder, Location loc, Type type)
+      : code{builder, loc}, type(type), integerType(withElement(integerOf(type))) {}
+
+  Type integerOf(Type type) const {
+    return code.builder.getIntegerType(getElementTypeOrSelf(type).getIntOrFloatBitWidth());
+  }
+  Type withElement(Type element) const {
+    auto vector = dyn_cast<VectorType>(type);
+    return vector ? Type(vector.clone(element)) : element;
+  }
+  Value number(double value) const { return code.constant(type, value); }
+  Value integer(int64_t value) const { return code.constant(integerType, value); }
+  Value add(Value a, Value b) const { return code.make<arith::AddFOp>(a, b); }
+  Value sub(Value a, Value b) const { return code.make<arith::SubFOp>(a, b); }
+  Value mul(Value a, Value b) const { return code.make<arith::MulFOp>(a, b); }
+  Value mul(Value a, double b) const { return mul(a, number(b)); }
+  Value div(Value a, Value b) const { return code.make<arith::DivFOp>(a, b); }
+  Value fma(Value a, Value b, Value c) const { return code.fma(a, b, c); }
+  Value fma(Value a, double b, Value c) const { return code.fma(a, number(b), c); }
+  Value abs(Value a) const { return code.make<math::AbsFOp>(a); }
+  Value withSign(Value magnitude, Value sign) const {
+    return code.make<math::CopySignOp>(magnitude, sign);
+  }
+  Value compare(Predicate predicate, Value a, double b) const {
+    return code.make<arith::CmpFOp>(predicate, a, number(b));
+  }
+  Value select(Value condition, Value yes, Value no) const {
+    return code.select(condition, yes, no);
+  }
+  /// min(a, limit) and max(a, limit); NaN stays.
+  Value atMost(Value a, double limit) const {
+    return select(compare(Predicate::OGT, a, limit), number(limit), a);
+  }
+  Value atLeast(Value a, double limit) const {
+    return select(compare(Predicate::OLT, a, limit), number(limit), a);
+  }
+  Value bits(Value a) const { return code.make<arith::BitcastOp>(integerType, a); }
+  Value fromBits(Value a) const { return code.make<arith::BitcastOp>(type, a); }
+  Value addBits(Value a, int64_t b) const { return code.make<arith::AddIOp>(a, integer(b)); }
+  Value andBits(Value a, int64_t b) const { return code.make<arith::AndIOp>(a, integer(b)); }
+  Value shiftLeft(Value a, int64_t b) const { return code.make<arith::ShLIOp>(a, integer(b)); }
+
+  /// c[0] + x (c[1] + x (c[2] + ...)), fused.
+  Value polynomial(Value x, llvm::ArrayRef<double> c) const {
+    Value sum = number(c.back());
+    for (double term : llvm::reverse(c.drop_back()))
+      sum = fma(sum, x, number(term));
+    return sum;
+  }
+};
+
+// The coefficients below are least-squares fits, reweighted towards the smallest largest error, of
+// the function named, over the range that its reduction leaves.
+constexpr double kExpTail[] = {0.5000000079,   0.1666666686,   0.0416662656,
+                               0.008333264704, 0.001394638151, 0.0001991823092};
+constexpr double kSinTail[] = {-0.1666665493, 0.00833217754, -0.0001951721454};
+constexpr double kCosTail[] = {0.04166664685, -0.001388736671, 2.443835617e-05};
+constexpr double kTanhTail[] = {-0.3333328392, 0.1333149125, -0.05374349527, 0.02065057903,
+                                -0.005717036585};
+constexpr double kLogTail[] = {0.3333331044,  -0.2499998663, 0.200022267,
+                               -0.1666924946, 0.1421865543,  -0.1238437034,
+                               0.1187301635,  -0.1178969537, 0.06915146534};
+constexpr double kErfOdd[] = {1.128379166,    -0.3761262714,    0.1128360017,  -0.0268544445,
+                              0.005189535193, -0.0008020840099, 7.88911588e-05};
+constexpr double kLogErfc[] = {-0.0003537075053, -1.127040086,    -0.6382255923,  -0.1030374445,
+                               0.02180535558,    -0.002939616872, 0.0001855750122};
+constexpr double kLn2 = 0.69314718055994530942;
+constexpr double kLn2High = 0.693359375, kLn2Low = kLn2 - kLn2High;
+constexpr double kRoundF32 = 12582912.0;         // 1.5 * 2^23: adding it rounds to an integer
+constexpr double kRoundF64 = 6755399441055744.0; // 1.5 * 2^52
+
+/// x = n ln2 + r: `shifted` is n + kRoundF32 (its low bits hold n), `rest` is e^r - 1.
+struct ExpParts {
+  Value shifted, rest;
+};
+
+ExpParts splitExp(const Lanes &m, Value x) {
+  Value shifted = m.fma(x, 1 / kLn2, m.number(kRoundF32));
+  Value n = m.sub(shifted, m.number(kRoundF32));
+  Value r = m.fma(n, -kLn2Low, m.fma(n, -kLn2High, x));
+  Value rest = m.fma(m.mul(r, r), m.polynomial(r, kExpTail), r);
+  return {shifted, rest};
+}
+
+/// 2^(n + shift) as long as the exponent is a normal one; 0 one below.
+Value powerOfTwo(const Lanes &m, Value shifted, int64_t shift) {
+  return m.fromBits(m.shiftLeft(m.addBits(m.bits(shifted), 127 + shift), 23));
+}
+
+Value expandExp(const Lanes &m, Value x) {
+  // 2^128 is no float: half of it, twice. Below -87.3 the half is no normal float, and becomes 0.
+  Value limited = m.atLeast(m.atMost(x, 88.8), -87.33);
+  auto [shifted, rest] = splitExp(m, limited);
+  Value half = powerOfTwo(m, shifted, -1);
+  return m.mul(m.fma(half, rest, half), 2.0);
+}
+
+Value expandExp2(const Lanes &m, Value x) { return expandExp(m, m.mul(x, kLn2)); }
+
+Value expandExpm1(const Lanes &m, Value x) {
+  Value limited = m.atLeast(m.atMost(x, 60), -60);
+  auto [shifted, rest] = splitExp(m, limited);
+  Value scale = powerOfTwo(m, shifted, 0);
+  Value small = m.fma(scale, rest, m.sub(scale, m.number(1)));
+  return m.select(m.compare(Predicate::OGT, x, 60), expandExp(m, x), small);
+}
+
+Value expandTanh(const Lanes &m, Value x) {
+  Value magnitude = m.abs(x), square = m.mul(x, x);
+  Value small = m.fma(m.mul(square, x), m.polynomial(square, kTanhTail), x);
+  Value e = expandExp(m, m.mul(magnitude, 2.0));
+  Value large = m.sub(m.number(1), m.div(m.number(2), m.add(e, m.number(1))));
+  return m.select(m.compare(Predicate::OLT, magnitude, 0.625), small, m.withSign(large, x));
+}
+
+Value expandErf(const Lanes &m, Value x) {
+  Value magnitude = m.abs(x);
+  Value small = m.mul(x, m.polynomial(m.mul(x, x), kErfOdd));
+  Value tail = expandExp(m, m.polynomial(m.atMost(magnitude, 4.2), kLogErfc));
+  Value large = m.withSign(m.sub(m.number(1), tail), x);
+  return m.select(m.compare(Predicate::OLT, magnitude, 1), small, large);
+}
+
+Value expandLog(const Lanes &m, Value x) {
+  constexpr double kSmallest = 1.17549435e-38, kScale = 8388608.0; // 2^23
+  Value denormal = m.compare(Predicate::OLT, x, kSmallest);
+  Value scaled = m.select(denormal, m.mul(x, kScale), x);
+  // x = 2^e (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)): the bits of sqrt(1/2) are taken as zero.
+  constexpr int64_t kRootHalf = 0x3f3504f3;
+  Value offset = m.addBits(m.bits(scaled), -kRootHalf);
+  Value exponent = m.code.make<arith::ShRSIOp>(offset, m.integer(23));
+  Value e = m.code.make<arith::SIToFPOp>(m.type, exponent);
+  e = m.sub(e, m.select(denormal, m.number(23), m.number(0)));
+  Value f = m.sub(m.fromBits(m.addBits(m.andBits(offset, 0x7fffff), kRootHalf)), m.number(1));
+  Value square = m.mul(f, f);
+  Value low = m.fma(m.mul(square, f), m.polynomial(f, kLogTail), m.mul(e, kLn2Low));
+  Value sum = m.add(m.fma(square, -0.5, low), f);
+  Value result = m.fma(e, kLn2High, sum);
+  double infinity = std::numeric_limits<double>::infinity();
+  result = m.select(m.compare(Predicate::OEQ, x, infinity), x, result);
+  result = m.select(m.compare(Predicate::OEQ, x, 0), m.number(-infinity), result);
+  Value invalid = m.compare(Predicate::ULT, x, 0);
+  return m.select(invalid, m.number(std::numeric_limits<double>::quiet_NaN()), result);
+}
+
+/// log(1 + x) = log(u) x / (u - 1) with u = 1 + x rounded (Kahan).
+Value expandLog1p(const Lanes &m, Value x) {
+  Value u = m.add(x, m.number(1)), d = m.sub(u, m.number(1));
+  Value ratio = m.div(x, d);
+  double infinity = std::numeric_limits<double>::infinity();
+  Value plain = m.code.make<arith::OrIOp>(m.compare(Predicate::OEQ, x, infinity),
+                                          m.compare(Predicate::OLE, u, 0));
+  Value log = expandLog(m, u);
+  Value result = m.select(plain, log, m.mul(log, ratio));
+  return m.select(m.compare(Predicate::OEQ, d, 0), x, result);
+}
+
+/// Angles are reduced in f64: x - n pi/2 is then good to 1e-10 for |x| < 1e6.
+std::pair<Value, Value> expandSinCos(const Lanes &m, Value x) {
+  constexpr double kHalfPi = 1.57079632679489661923;
+  OpBuilder &builder = m.code.builder;
+  Lanes wide(builder, m.code.loc, m.withElement(builder.getF64Type()));
+  Value angle = m.code.make<arith::ExtFOp>(wide.type, x);
+  Value shifted = wide.fma(angle, 1 / kHalfPi, wide.number(kRoundF64));
+  Value n = wide.sub(shifted, wide.number(kRoundF64));
+  Value r = m.code.make<arith::TruncFOp>(m.type, wide.fma(n, -kHalfPi, angle));
+  Value quadrant = m.code.make<arith::TruncIOp>(m.integerType, wide.bits(shifted));
+  Value square = m.mul(r, r);
+  Value sine = m.fma(m.mul(square, r), m.polynomial(square, kSinTail), r);
+  Value cosine = m.fma(m.mul(square, square), m.polynomial(square, kCosTail),
+                       m.fma(square, -0.5, m.number(1)));
+  auto bit = [&](Value value, int64_t mask) {
+    return m.code.make<arith::CmpIOp>(arith::CmpIPredicate::ne, m.andBits(value, mask),
+                                      m.integer(0));
+  };
+  auto turned = [&](Value odd, Value even, Value turns) {
+    Value value = m.select(bit(quadrant, 1), odd, even);
+    Value negative = m.code.make<arith::NegFOp>(value);
+    return m.select(bit(turns, 2), negative, value);
+  };
+  return {turned(cosine, sine, quadrant), turned(sine, cosine, m.addBits(quadrant, 1))};
+}
+
+Value expandSin(const Lanes &m, Value x) { return expandSinCos(m, x).first; }
+Value expandCos(const Lanes &m, Value x) { return expandSinCos(m, x).second; }
+
+/// Replaces an op on f32 by what `expand` makes of its operand.
+template <typename Op, Value (*expand)(const Lanes &, Value)>
+struct Expand : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isF32())
+      return failure();
+    Lanes lanes(rewriter, op.getLoc(), op.getType());
+    rewriter.replaceOp(op, expand(lanes, op.getOperand()));
+    return success();
+  }
+};
+
+bool isElementwise(Operation &op) {
+  return op.getNumRegions() == 0 && op.getNumResults() == 1 &&
+         (isa<arith::ConstantOp>(op) || op.hasTrait<OpTrait::Elementwise>() ||
+          isa<arith::SelectOp>(op));
+}
+
+} // namespace
+
+FailureOr<llvm::SmallVector<Value>> vectorizeRegion(OpBuilder &builder, Location loc,
+                                                    Region &region, ValueRange inputs) {
+  Code code{builder, loc};
+  int64_t lanes = cast<VectorType>(inputs.front().getType()).getNumElements();
+  auto widen = [&](Value value) {
+    return isa<VectorType>(value.getType()) ? value : code.splat(lanes, value);
+  };
+  IRMapping mapping;
+  Block &block = region.front();
+  for (auto [argument, input] : llvm::zip_equal(block.getArguments(), inputs))
+    mapping.map(argument, widen(input));
+  for (Operation &op : block.without_terminator()) {
+    if (!isElementwise(op))
+      return op.emitOpError(
+          "is not elementwise: an epilogue is made of arith and math ops on scalars");
+    Operation *clone = builder.clone(op, mapping);
+    Value result = clone->getResult(0);
+    if (isa<arith::ConstantOp>(op))
+      result = widen(result);
+    else
+      result.setType(VectorType::get({lanes}, result.getType()));
+    mapping.map(op.getResult(0), result);
+  }
+  llvm::SmallVector<Value> results;
+  for (Value operand : block.getTerminator()->getOperands())
+    results.push_back(widen(mapping.lookupOrDefault(operand)));
+  return results;
+}
+
+void populateVectorMathPatterns(RewritePatternSet &patterns) {
+  patterns.add<Expand<math::ExpOp, expandExp>, Expand<math::Exp2Op, expandExp2>,
+               Expand<math::ExpM1Op, expandExpm1>, Expand<math::TanhOp, expandTanh>,
+               Expand<math::ErfOp, expandErf>, Expand<math::LogOp, expandLog>,
+               Expand<math::Log1pOp, expandLog1p>, Expand<math::SinOp, expandSin>,
+               Expand<math::CosOp, expandCos>>(patterns.getContext());
+}
+
+LogicalResult expandVectorMath(Operation *root) {
+  RewritePatternSet patterns(root->getContext());
+  populateVectorMathPatterns(patterns);
+  return applyPatternsGreedily(root, std::move(patterns));
+}
+
+Value emitExp(OpBuilder &builder, Location loc, Value x) {
+  return expandExp(Lanes(builder, loc, x.getType()), x);
+}
+
+Value emitTanh(OpBuilder &builder, Location loc, Value x) {
+  return expandTanh(Lanes(builder, loc, x.getType()), x);
+}
+
+std::pair<Value, Value> emitSinCos(OpBuilder &builder, Location loc, Value x) {
+  return expandSinCos(Lanes(builder, loc, x.getType()), x);
+}
+
+} // namespace plexus::emit
