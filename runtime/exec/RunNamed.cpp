@@ -1,0 +1,394 @@
+// Runs on named tensors: [B, S] token tensors packed to ragged rows and back, and plain graphs.
+#include "runtime/exec/SessionImpl.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+namespace plexus {
+namespace {
+
+const Tensor *findInput(std::span<const NamedTensor> inputs, std::string_view name) {
+  for (const NamedTensor &input : inputs)
+    if (input.name == name)
+      return &input.tensor;
+  return nullptr;
+}
+
+std::string shapeText(const std::vector<int64_t> &shape) {
+  std::string text = "[";
+  for (int64_t dim : shape)
+    text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
+  return text + "]";
+}
+
+/// Reads element i of a dense integer, boolean or float tensor as a whole number.
+int64_t integerAt(const Tensor &tensor, int64_t i) {
+  switch (tensor.dtype) {
+  case DType::I64:
+  case DType::U64:
+    return tensor.as<int64_t>()[i];
+  case DType::I32:
+    return tensor.as<int32_t>()[i];
+  case DType::U32:
+    return tensor.as<uint32_t>()[i];
+  default: {
+    float value;
+    toF32(tensor.dtype, tensor.as<uint8_t>() + i * dtypeSize(tensor.dtype), 1, &value);
+    return static_cast<int64_t>(value);
+  }
+  }
+}
+
+/// The token tensors of a call, packed: the rows of each sequence without its masked columns.
+struct PackedTokens {
+  int64_t batch = 0, length = 0;
+  struct Row {
+    std::vector<int32_t> ids, positions, types, columns;
+  };
+  std::vector<Row> rows;
+
+  Status pack(std::span<const NamedTensor> inputs);
+
+private:
+  Status readMatrix(const NamedTensor &input, std::vector<int32_t> &values) const;
+};
+
+Status PackedTokens::readMatrix(const NamedTensor &input, std::vector<int32_t> &values) const {
+  const Tensor &tensor = input.tensor;
+  if (tensor.shape != std::vector<int64_t>{batch, length})
+    return error(Code::Mismatch) << input.name << " has shape " << shapeText(tensor.shape)
+                                 << ", input_ids has [" << batch << ", " << length << "]";
+  PLX_ASSIGN(Tensor dense, tensor.dense());
+  values.resize(static_cast<size_t>(batch * length));
+  for (size_t i = 0; i < values.size(); ++i) {
+    int64_t value = integerAt(dense, static_cast<int64_t>(i));
+    if (value < INT32_MIN || value > INT32_MAX)
+      return error(Code::InvalidArgument) << input.name << " holds " << value;
+    values[i] = static_cast<int32_t>(value);
+  }
+  return Status::ok();
+}
+
+Status PackedTokens::pack(std::span<const NamedTensor> inputs) {
+  const Tensor *ids = findInput(inputs, "input_ids");
+  if (!ids)
+    return Status(Code::NotFound, "the input \"input_ids\" is missing");
+  if (ids->shape.size() != 2 || ids->shape[0] < 1 || ids->shape[1] < 1)
+    return error(Code::InvalidArgument)
+           << "input_ids has shape " << shapeText(ids->shape) << ", expected [batch, length]";
+  batch = ids->shape[0];
+  length = ids->shape[1];
+  std::vector<int32_t> tokens, mask, positions, types;
+  const std::pair<std::string_view, std::vector<int32_t> *> known[] = {{"input_ids", &tokens},
+                                                                       {"attention_mask", &mask},
+                                                                       {"position_ids", &positions},
+                                                                       {"token_type_ids", &types}};
+  for (const NamedTensor &input : inputs) {
+    auto it = std::find_if(std::begin(known), std::end(known),
+                           [&](auto &entry) { return entry.first == input.name; });
+    if (it == std::end(known))
+      return error(Code::NotFound) << "the model has no input \"" << input.name
+                                   << "\"; it takes input_ids, attention_mask, position_ids, "
+                                   << "token_type_ids";
+    PLX_RETURN_IF_ERROR(readMatrix(input, *it->second));
+  }
+  rows.assign(static_cast<size_t>(batch), {});
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (!mask.empty() && mask[i] == 0)
+      continue;
+    auto column = static_cast<int32_t>(i % length);
+    Row &row = rows[i / length];
+    row.ids.push_back(tokens[i]);
+    row.columns.push_back(column);
+    row.positions.push_back(positions.empty() ? column : positions[i]);
+    if (!types.empty())
+      row.types.push_back(types[i]);
+  }
+  for (size_t b = 0; b < rows.size(); ++b)
+    if (rows[b].ids.empty())
+      return error(Code::InvalidArgument) << "row " << b << " of attention_mask masks every column";
+  return Status::ok();
+}
+
+/// Fresh sequences that are closed again whatever happens.
+class OpenSequences {
+public:
+  OpenSequences(SequenceStore &store, int64_t count) : store_(store) {
+    for (int64_t i = 0; i < count; ++i)
+      ids.push_back(*store.open());
+  }
+  ~OpenSequences() {
+    for (SequenceId id : ids)
+      if (auto sequence = store_.find(id)) {
+        (*sequence)->pending.clear();
+        (void)store_.close(id);
+      }
+  }
+  std::vector<SequenceId> ids;
+
+private:
+  SequenceStore &store_;
+};
+
+/// The outputs of a packed run: tensors [B, S, ...] or [B, ...] to scatter into.
+Expected<std::vector<NamedTensor>> makeOutputs(const Model &model, int schedule,
+                                               const std::vector<std::string> &names,
+                                               const PackedTokens &packed,
+                                               std::vector<Want> &wants) {
+  std::vector<NamedTensor> outputs;
+  for (const std::string &name : names) {
+    Want want;
+    want.source = Source::Output;
+    want.name = name;
+    want.rows = RowSet::All;
+    PLX_ASSIGN(WantTarget target, resolveWant(model, schedule, want));
+    std::vector<int64_t> shape = {packed.batch};
+    if (target.perToken())
+      shape.push_back(packed.length);
+    shape.insert(shape.end(), target.type->shape.begin(), target.type->shape.end());
+    PLX_ASSIGN(Tensor tensor, Tensor::zeros(DType::F32, shape));
+    outputs.push_back({name, std::move(tensor)});
+    wants.push_back(want);
+  }
+  return outputs;
+}
+
+/// Puts a result's rows to the columns that they came from.
+void scatter(const ResultRef &result, const PackedTokens &packed, int64_t sequence,
+             std::span<const int32_t> columns, std::vector<NamedTensor> &outputs) {
+  for (size_t w = 0; w < outputs.size(); ++w) {
+    const Wanted &wanted = result[w];
+    bool perToken = outputs[w].tensor.count() ==
+                    packed.batch * packed.length * wanted.width; // [B, S, ...], not [B, ...]
+    float *to = outputs[w].tensor.as<float>();
+    for (int64_t r = 0; r < wanted.rows; ++r) {
+      int64_t place = perToken ? sequence * packed.length + columns[r] : sequence;
+      std::memcpy(to + place * wanted.width, wanted.row(r).data(), wanted.width * sizeof(float));
+    }
+  }
+}
+
+/// The lengths in which the columns are fed.
+Expected<std::vector<int64_t>> pieces(const Model &model, const RunOptions &options,
+                                      int64_t length) {
+  if (options.chunks.empty())
+    return std::vector<int64_t>{length};
+  int64_t sum = 0;
+  for (int64_t piece : options.chunks) {
+    if (piece < 1)
+      return error(Code::InvalidArgument) << "a chunk of " << piece << " columns";
+    sum += piece;
+  }
+  if (sum != length)
+    return error(Code::InvalidArgument)
+           << "the chunks add up to " << sum << " columns, input_ids has " << length;
+  if (model.wholeRequests())
+    return error(Code::Unsupported)
+           << "model " << model.info().name << " sees its whole input at once: it takes no chunks";
+  return options.chunks;
+}
+
+std::vector<std::string> wantedNames(const Schedule &schedule, const RunOptions &options) {
+  if (!options.wants.empty())
+    return options.wants;
+  std::vector<std::string> names;
+  for (const ScheduleOutput &output : schedule.outputs)
+    names.push_back(output.name);
+  return names;
+}
+
+/// Feeds columns [begin, end) of every row.
+Status runPiece(Session::Impl &session, const PackedTokens &packed, const OpenSequences &sequences,
+                std::span<const Want> wants, int64_t begin, int64_t end,
+                std::vector<NamedTensor> &outputs) {
+  std::vector<ForwardRequest> requests;
+  std::vector<int64_t> rowOf;
+  std::vector<std::span<const int32_t>> columns;
+  for (int64_t b = 0; b < packed.batch; ++b) {
+    const PackedTokens::Row &row = packed.rows[b];
+    auto first = std::lower_bound(row.columns.begin(), row.columns.end(), begin);
+    auto last = std::lower_bound(row.columns.begin(), row.columns.end(), end);
+    size_t offset = first - row.columns.begin(), count = last - first;
+    if (count == 0)
+      continue;
+    auto part = [&](const std::vector<int32_t> &list) {
+      return list.empty() ? std::span<const int32_t>()
+                          : std::span<const int32_t>(list).subspan(offset, count);
+    };
+    ForwardRequest &request = requests.emplace_back();
+    request.sequence = sequences.ids[b];
+    request.ids = part(row.ids);
+    request.positions = part(row.positions);
+    request.tokenTypes = part(row.types);
+    request.wants = wants;
+    rowOf.push_back(b);
+    columns.push_back(part(row.columns));
+  }
+  std::vector<ForwardOutcome> outcomes(requests.size());
+  session.forward(requests, outcomes);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    PLX_RETURN_IF_ERROR(outcomes[i].status.at("row " + std::to_string(rowOf[i])));
+    scatter(outcomes[i].result, packed, rowOf[i], columns[i], outputs);
+  }
+  return Status::ok();
+}
+
+} // namespace
+
+Expected<std::vector<NamedTensor>> Session::Impl::runTokens(std::span<const NamedTensor> inputs,
+                                                            const RunOptions &runOptions,
+                                                            int named) {
+  PackedTokens packed;
+  PLX_RETURN_IF_ERROR(packed.pack(inputs));
+  PLX_ASSIGN(std::vector<int64_t> lengths, pieces(*model, runOptions, packed.length));
+  std::vector<Want> wants;
+  // The names outlive the wants' views of them.
+  std::vector<std::string> names = wantedNames(model->program().schedules[named], runOptions);
+  PLX_ASSIGN(auto outputs, makeOutputs(*model, named, names, packed, wants));
+  OpenSequences sequences(*store, packed.batch);
+  int forwardSchedule = std::exchange(schedule, named);
+  Status status;
+  int64_t begin = 0;
+  for (int64_t length : lengths) {
+    status = runPiece(*this, packed, sequences, wants, begin, begin + length, outputs);
+    if (!status)
+      break;
+    begin += length;
+  }
+  schedule = forwardSchedule;
+  if (!status)
+    return status;
+  return outputs;
+}
+
+namespace {
+
+/// An input of a graph in the schedule's type, integers converted where they fit.
+Expected<Tensor> graphInput(std::span<const NamedTensor> inputs, const std::string &name,
+                            const ValueType &type, int64_t &tokens) {
+  const Tensor *given = findInput(inputs, name);
+  if (!given)
+    return error(Code::NotFound) << "the input \"" << name << "\" is missing; expected "
+                                 << toString(type);
+  std::vector<int64_t> inner = given->shape;
+  if (type.rows == Rows::Tokens && !inner.empty()) {
+    if (tokens >= 0 && tokens != inner[0])
+      return error(Code::Mismatch) << "input \"" << name << "\" has " << inner[0]
+                                   << " rows, another input has " << tokens;
+    tokens = inner[0];
+    inner.erase(inner.begin());
+  }
+  bool rowsFit = type.rows == Rows::None || (type.rows == Rows::Tokens && !given->shape.empty());
+  if (!rowsFit || inner != type.shape)
+    return error(Code::Mismatch) << "input \"" << name << "\" has shape " << shapeText(given->shape)
+                                 << ", expected " << toString(type);
+  PLX_ASSIGN(Tensor dense, given->dense());
+  if (dense.dtype == type.dtype)
+    return dense;
+  if (type.dtype == DType::I32 && !isFloat(dense.dtype)) {
+    PLX_ASSIGN(Tensor converted, Tensor::zeros(DType::I32, dense.shape));
+    for (int64_t i = 0; i < dense.count(); ++i)
+      converted.as<int32_t>()[i] = static_cast<int32_t>(integerAt(dense, i));
+    return converted;
+  }
+  if (type.dtype == DType::F32 && isFloat(dense.dtype)) {
+    PLX_ASSIGN(Tensor converted, Tensor::zeros(DType::F32, dense.shape));
+    toF32(dense.dtype, dense.as<void>(), dense.count(), converted.as<float>());
+    return converted;
+  }
+  return error(Code::Mismatch) << "input \"" << name << "\" is " << dtypeName(dense.dtype)
+                               << ", expected " << dtypeName(type.dtype);
+}
+
+} // namespace
+
+Expected<std::vector<NamedTensor>> Session::Impl::runGraph(std::span<const NamedTensor> inputs,
+                                                           const RunOptions &runOptions,
+                                                           int named) {
+  const Schedule &graph = model->program().schedules[named];
+  if (!runOptions.chunks.empty())
+    return Status(Code::Unsupported, "chunks are for models that run on tokens");
+  if (!model->program().states.empty())
+    return error(Code::Unsupported)
+           << "schedule " << graph.name << " keeps states, but does not take input_ids";
+  int64_t rows = -1;
+  std::vector<Tensor> tensors;
+  std::vector<const void *> pointers;
+  for (size_t i = 0; i < graph.inputs.size(); ++i) {
+    PLX_ASSIGN(Tensor tensor, graphInput(inputs, graph.inputs[i], graph.values[i], rows));
+    pointers.push_back(tensor.data.get());
+    tensors.push_back(std::move(tensor));
+  }
+  for (const NamedTensor &input : inputs)
+    if (std::find(graph.inputs.begin(), graph.inputs.end(), input.name) == graph.inputs.end())
+      return error(Code::NotFound) << "the graph has no input \"" << input.name << "\"";
+  if (rows == 0)
+    return Status(Code::InvalidArgument, "the inputs have no rows");
+
+  // One sequence with a chain of as many rows as the inputs have.
+  Sequence sequence;
+  std::vector<int32_t> chain(static_cast<size_t>(std::max<int64_t>(rows, 1)));
+  std::iota(chain.begin(), chain.end(), 0);
+  for (int32_t row : chain)
+    sequence.pending.push_back({row - 1, row, row, 0, 0, LayerSet::all(), LayerSet::all()});
+  batch.clear();
+  batch.add(sequence, chain, {});
+  for (int32_t row : chain)
+    batch.wantRow(row);
+
+  PlanKey graphKey;
+  graphKey.schedule = named;
+  std::vector<std::string> names = wantedNames(graph, runOptions);
+  std::vector<WantTarget> wanted;
+  for (const std::string &name : names) {
+    Want want;
+    want.source = Source::Output;
+    want.name = name;
+    PLX_ASSIGN(WantTarget target, resolveWant(*model, named, want));
+    if (target.isTap)
+      graphKey.taps.push_back(target.tap);
+    else
+      graphKey.values.push_back(target.value);
+    wanted.push_back(target);
+  }
+  auto unique = [](auto &list) {
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  };
+  unique(graphKey.values);
+  unique(graphKey.taps);
+  const plx_batch &built = batch.finish();
+  PLX_ASSIGN(ran, executor.plan(graphKey));
+  PLX_RETURN_IF_ERROR(executor.run(*ran, built, {}, pointers, nullptr));
+  std::swap(key, graphKey);
+  std::vector<NamedTensor> outputs;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const ValueType &type = *wanted[i].type;
+    std::vector<int64_t> shape = type.shape;
+    if (type.rows != Rows::None)
+      shape.insert(shape.begin(), type.rows == Rows::Sequences ? 1 : built.tokens);
+    PLX_ASSIGN(Tensor tensor, Tensor::zeros(type.dtype, shape));
+    std::memcpy(tensor.data.get(), rowOf(wanted[i], 0), tensor.bytes());
+    outputs.push_back({names[i], std::move(tensor)});
+  }
+  return outputs;
+}
+
+Expected<std::vector<NamedTensor>> Session::runNamed(std::span<const NamedTensor> inputs,
+                                                     const RunOptions &options) {
+  const Program &program = impl_->model->program();
+  int schedule = program.findSchedule(options.schedule);
+  if (schedule < 0) {
+    std::string names;
+    for (const Schedule &s : program.schedules)
+      names += (names.empty() ? "" : ", ") + s.name;
+    return error(Code::NotFound) << "there is no schedule \"" << options.schedule
+                                 << "\"; there are " << names;
+  }
+  bool tokens = program.schedules[schedule].inputs == std::vector<std::string>{"input_ids"};
+  return tokens ? impl_->runTokens(inputs, options, schedule)
+                : impl_->runGraph(inputs, options, schedule);
+}
+
+} // namespace plexus

@@ -1,0 +1,259 @@
+// oneDNN 3.x behind plx_matmul: fixed shapes, cached primitives, panels where it has no fast code.
+#include "runtime/onednn/Matmul.h"
+
+#include "runtime/exec/Arena.h"
+#include "runtime/onednn/PackedPanels.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <oneapi/dnnl/dnnl.hpp>
+
+namespace plexus {
+namespace {
+
+using dnnl::memory;
+
+constexpr std::array<int64_t, 6> kBuckets = {16, 32, 64, 128, 256, 512};
+/// A panel of this many bytes stays in the second or third level of cache.
+constexpr int64_t kPanelBytes = int64_t(2) << 20;
+
+/// Everything that a primitive is made for.
+struct PrimitiveKey {
+  int64_t m, n, k, xStride, outStride;
+  int32_t layout;
+  auto operator<=>(const PrimitiveKey &) const = default;
+};
+
+struct Product {
+  dnnl::matmul primitive;
+  memory x, weight, out;
+  std::string implementation; ///< impl_info_str; empty where there is no fast code.
+};
+
+/// The activations' type that goes with a layout on the direct path.
+memory::data_type typeOf(int32_t layout) {
+  return layout == PLX_LAYOUT_BF16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+/// Only products whose both sides have one type run directly.
+bool mayRunDirectly(int32_t layout, int32_t compute) {
+  return (layout == PLX_LAYOUT_F32 && compute == 0) || (layout == PLX_LAYOUT_BF16 && compute == 1);
+}
+
+/// The bucket for the next rows of `left`: one that is filled to seven eighths, or the largest that
+/// is filled whole, or the smallest.
+int64_t bucketFor(int64_t left) {
+  int64_t whole = kBuckets.front();
+  for (int64_t bucket : kBuckets) {
+    if (bucket >= left)
+      return (bucket - left) * 8 <= bucket ? bucket : whole;
+    whole = bucket;
+  }
+  return whole;
+}
+
+} // namespace
+
+struct MatmulEngine::Impl {
+  explicit Impl(ThreadPool &p)
+      : pool(p), engine(dnnl::engine::kind::cpu, 0), stream(engine, dnnl::stream::flags::in_order) {
+  }
+
+  Product make(const PrimitiveKey &key) {
+    auto tag = key.layout == PLX_LAYOUT_BF16 ? memory::format_tag::BA16a64b2a
+                                             : memory::format_tag::BA16a64b;
+    auto type = typeOf(key.layout);
+    memory::desc x({key.m, key.k}, type, memory::dims{key.xStride, 1});
+    memory::desc weight({key.k, key.n}, type, tag);
+    memory::desc out({key.m, key.n}, memory::data_type::f32, memory::dims{key.outStride, 1});
+    Product product;
+    dnnl::matmul::primitive_desc desc(engine, x, weight, out, dnnl::primitive_attr(), true);
+    if (!desc)
+      return product;
+    std::string name = desc.impl_info_str();
+    if (name.find("ref") != std::string::npos)
+      return product;
+    product.implementation = std::move(name);
+    product.primitive = dnnl::matmul(desc);
+    product.x = memory(x, engine, nullptr);
+    product.weight = memory(weight, engine, nullptr);
+    product.out = memory(out, engine, nullptr);
+    return product;
+  }
+
+  Product &product(const PrimitiveKey &key) {
+    auto it = products.find(key);
+    return it != products.end() ? it->second : products.emplace(key, make(key)).first->second;
+  }
+
+  PrimitiveKey keyFor(const plx_matmul &args, int64_t bucket, bool padded) const {
+    bool converted = args.layout == PLX_LAYOUT_BF16;
+    return {bucket,
+            args.n,
+            args.k,
+            padded || converted ? args.k : args.x_stride,
+            padded ? args.n : args.out_stride,
+            args.layout};
+  }
+
+  bool hasDirect(const plx_matmul &args) {
+    return mayRunDirectly(args.layout, args.compute) &&
+           !product(keyFor(args, bucketFor(args.m), bucketFor(args.m) > args.m))
+                .implementation.empty();
+  }
+
+  Status execute(Product &product, const void *x, const void *weight, float *out) {
+    product.x.set_data_handle(const_cast<void *>(x));
+    product.weight.set_data_handle(const_cast<void *>(weight));
+    product.out.set_data_handle(out);
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, product.x.get()},
+                              {DNNL_ARG_WEIGHTS, product.weight.get()},
+                              {DNNL_ARG_DST, product.out.get()}};
+    dnnl_status_t status = dnnl_primitive_execute(product.primitive.get(), stream.get(), 3, args);
+    if (status != dnnl_success)
+      return error(Code::Internal)
+             << "oneDNN matmul failed with status " << static_cast<int>(status);
+    return Status::ok();
+  }
+
+  Status runDirect(const plx_matmul &args);
+  Status runBucket(const plx_matmul &args, int64_t first, int64_t rows, int64_t bucket,
+                   uint8_t *scratch);
+  Status runPanels(const plx_matmul &args);
+
+  ThreadPool &pool;
+  dnnl::engine engine;
+  dnnl::stream stream;
+  std::map<PrimitiveKey, Product> products;
+  Arena scratch;
+};
+
+/// bf16 activations are converted once, for all buckets; a padded last bucket runs on copies.
+Status MatmulEngine::Impl::runDirect(const plx_matmul &args) {
+  bool convert = args.layout == PLX_LAYOUT_BF16;
+  int64_t padded = args.m + kBuckets.back(); // Room for the rows that pad the last bucket.
+  int64_t xBytes = (padded * args.k * (convert ? 2 : 4) + 63) / 64 * 64;
+  PLX_RETURN_IF_ERROR(scratch.reserve(xBytes + kBuckets.back() * args.n * 4));
+  if (convert)
+    roundToBf16(pool, static_cast<const float *>(args.x), args.x_stride, args.m, args.k,
+                reinterpret_cast<uint16_t *>(scratch.data()));
+  for (int64_t first = 0; first < args.m;) {
+    int64_t bucket = bucketFor(args.m - first), rows = std::min(bucket, args.m - first);
+    PLX_RETURN_IF_ERROR(runBucket(args, first, rows, bucket, scratch.data() + xBytes));
+    first += rows;
+  }
+  return Status::ok();
+}
+
+Status MatmulEngine::Impl::runBucket(const plx_matmul &args, int64_t first, int64_t rows,
+                                     int64_t bucket, uint8_t *padOut) {
+  bool convert = args.layout == PLX_LAYOUT_BF16, pad = rows < bucket;
+  Product &p = product(keyFor(args, bucket, pad));
+  if (p.implementation.empty())
+    return error(Code::Internal) << "oneDNN has no fast code for " << bucket << " rows of "
+                                 << args.k << " x " << args.n << ", though it has for others";
+  int64_t size = convert ? 2 : 4;
+  const auto *x =
+      reinterpret_cast<const uint8_t *>(static_cast<const float *>(args.x) + first * args.x_stride);
+  if (convert)
+    x = scratch.data() + first * args.k * size;
+  float *out = args.out + first * args.out_stride;
+  if (!pad)
+    return execute(p, x, args.weight, out);
+  uint8_t *rowsOfPad = scratch.data() + first * args.k * size;
+  for (int64_t r = 0; !convert && r < rows; ++r)
+    std::memcpy(rowsOfPad + r * args.k * 4, x + r * args.x_stride * 4, args.k * 4);
+  std::memset(rowsOfPad + rows * args.k * size, 0, (bucket - rows) * args.k * size);
+  auto *result = reinterpret_cast<float *>(padOut);
+  PLX_RETURN_IF_ERROR(execute(p, rowsOfPad, args.weight, result));
+  for (int64_t r = 0; r < rows; ++r)
+    std::memcpy(out + r * args.out_stride, result + r * args.n, args.n * sizeof(float));
+  return Status::ok();
+}
+
+Status MatmulEngine::Impl::runPanels(const plx_matmul &args) {
+  int64_t allBlocks = (args.n + kBlockColumns - 1) / kBlockColumns;
+  int64_t blocks = std::clamp<int64_t>(kPanelBytes / (args.k * 4 * kBlockColumns), 1, 4);
+  int64_t panelBytes = args.k * blocks * kBlockColumns * 4;
+  bool round = args.compute == 1;
+  PLX_RETURN_IF_ERROR(scratch.reserve(panelBytes + (round ? args.m * args.k * 4 : 0)));
+  auto *panel = reinterpret_cast<float *>(scratch.data());
+  const auto *x = static_cast<const float *>(args.x);
+  int64_t xStride = args.x_stride;
+  if (round) {
+    float *rounded = panel + panelBytes / 4;
+    roundToBf16(pool, x, xStride, args.m, args.k, rounded);
+    x = rounded;
+    xStride = args.k;
+  }
+  for (int64_t block = 0; block < allBlocks; block += blocks) {
+    int64_t count = std::min(blocks, allBlocks - block);
+    unpackPanel(pool, args.weight, args.layout, args.k, block, count, panel);
+    int64_t first = block * kBlockColumns,
+            columns = std::min(count * kBlockColumns, args.n - first);
+    dnnl_status_t status =
+        dnnl_sgemm('N', 'N', args.m, columns, args.k, 1.0f, x, xStride, panel,
+                   count * kBlockColumns, 0.0f, args.out + first, args.out_stride);
+    if (status != dnnl_success)
+      return error(Code::Internal)
+             << "oneDNN sgemm failed with status " << static_cast<int>(status);
+  }
+  return Status::ok();
+}
+
+MatmulEngine::MatmulEngine(ThreadPool &pool) : impl_(std::make_unique<Impl>(pool)) {}
+MatmulEngine::~MatmulEngine() = default;
+
+namespace {
+
+Status checkArguments(const plx_matmul &args) {
+  if (args.m < 0 || args.n <= 0 || args.k <= 0 || args.x_stride < args.k ||
+      args.out_stride < args.n)
+    return error(Code::InvalidArgument)
+           << "matmul of " << args.m << " x " << args.k << " by " << args.k << " x " << args.n
+           << " with strides " << args.x_stride << " and " << args.out_stride;
+  if (args.layout < PLX_LAYOUT_F32 || args.layout > PLX_LAYOUT_F16 || args.compute < 0 ||
+      args.compute > 1)
+    return error(Code::InvalidArgument)
+           << "matmul with layout " << args.layout << " and compute type " << args.compute;
+  return Status::ok();
+}
+
+} // namespace
+
+int32_t MatmulEngine::run(const plx_matmul &args) {
+  Status status = checkArguments(args);
+  if (status && args.m > 0) {
+    impl_->pool.applyToCallingThread();
+    try {
+      status = impl_->hasDirect(args) ? impl_->runDirect(args) : impl_->runPanels(args);
+    } catch (const std::exception &e) {
+      status = error(Code::Internal) << "oneDNN: " << e.what();
+    }
+  }
+  if (!status)
+    lastError_ = status.message();
+  return static_cast<int32_t>(status.code());
+}
+
+Expected<std::string> MatmulEngine::describe(int64_t m, int64_t n, int64_t k, int32_t layout,
+                                             int32_t compute) {
+  plx_matmul args{m, n, k, nullptr, k, nullptr, layout, compute, nullptr, n, nullptr};
+  PLX_RETURN_IF_ERROR(checkArguments(args));
+  try {
+    if (impl_->hasDirect(args)) {
+      int64_t bucket = bucketFor(m);
+      return "oneDNN " + impl_->product(impl_->keyFor(args, bucket, bucket > m)).implementation +
+             " on the packed weights";
+    }
+  } catch (const std::exception &e) {
+    return error(Code::Internal) << "oneDNN: " << e.what();
+  }
+  return std::string("oneDNN f32 gemm over unpacked panels: ") +
+         (mayRunDirectly(layout, compute) ? "this CPU has no fast code for the packed layout"
+                                          : "weights and activations have different types");
+}
+
+} // namespace plexus
