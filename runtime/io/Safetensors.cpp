@@ -268,7 +268,7 @@ Status writeSafetensors(const std::string &path, std::span<const NamedTensorView
   for (const NamedTensorView *tensor : order) {
     const TensorView &view = tensor->view;
     std::optional<int64_t> elements = checkedElements(view.shape);
-    if (view.block || !elements ||
+    if (!view.isPlain() || !elements ||
         static_cast<uint64_t>(*elements) * dtypeSize(view.dtype) != view.size)
       return error(Code::InvalidArgument)
              << inTensor(path, tensor->name) << " is not a dense tensor of plain elements";

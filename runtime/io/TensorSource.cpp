@@ -36,6 +36,30 @@ void decodeBlocks(const TensorView &view, int64_t first, int64_t count, float *o
                       out + whole * format.elements);
 }
 
+/// Elements in the order in which they are stored.
+void decodeStored(const TensorView &view, int64_t first, int64_t count, float *out) {
+  if (view.block)
+    decodeBlocks(view, first, count, out);
+  else
+    toF32(view.dtype, view.bytes + static_cast<size_t>(first) * dtypeSize(view.dtype), count, out);
+}
+
+/// Row by row, from where each row is stored.
+void decodeInterleaved(const TensorView &view, int64_t first, int64_t count, float *out) {
+  const int64_t rowLength = view.elements() / view.shape[0];
+  const int64_t group = view.interleavedRows, half = group / 2;
+  while (count > 0) {
+    int64_t row = first / rowLength, column = first % rowLength;
+    int64_t inGroup = row % group;
+    int64_t stored = row - inGroup + 2 * (inGroup % half) + inGroup / half;
+    int64_t part = std::min(count, rowLength - column);
+    decodeStored(view, stored * rowLength + column, part, out);
+    first += part;
+    out += part;
+    count -= part;
+  }
+}
+
 } // namespace
 
 std::optional<int64_t> checkedElements(const std::vector<int64_t> &shape, int64_t limit) {
@@ -83,10 +107,10 @@ Status decodeElements(const TensorView &view, int64_t first, int64_t count, floa
                                         << " of a tensor that has " << total;
   if (count == 0)
     return Status::ok();
-  if (view.block)
-    decodeBlocks(view, first, count, out);
+  if (view.interleavedRows)
+    decodeInterleaved(view, first, count, out);
   else
-    toF32(view.dtype, view.bytes + static_cast<size_t>(first) * dtypeSize(view.dtype), count, out);
+    decodeStored(view, first, count, out);
   return Status::ok();
 }
 

@@ -16,22 +16,30 @@
 
 namespace plexus {
 
-/// A tensor's bytes where they lie, dense and row-major. Borrowed: good as long as its
-/// TensorSource.
+/// A tensor's bytes where they lie, dense and row-major unless it says otherwise. Borrowed: good as
+/// long as its TensorSource.
 struct TensorView {
   /// Type of the stored elements; F32 for block formats, whose elements decode to that.
   DType dtype = DType::F32;
   /// Null for plain elements, otherwise how they are packed.
   const BlockFormat *block = nullptr;
+  /// 0: rows (of the first dimension) are stored in order. Otherwise they come in groups of this
+  /// many, stored interleaved: row i of a group's first half at 2i, of its second half at 2i + 1.
+  /// That is how GGUF keeps the heads of rotary queries and keys.
+  int64_t interleavedRows = 0;
   std::vector<int64_t> shape;       ///< Outermost dimension first; empty for a scalar.
   const uint8_t *bytes = nullptr;   ///< No alignment is promised.
   size_t size = 0;                  ///< Bytes.
   const MappedFile *file = nullptr; ///< The file that `bytes` lies in; null for memory.
 
   int64_t elements() const;
+  /// `bytes` are elements of `dtype` in the order of `shape`; otherwise only decodeElements reads
+  /// it.
+  bool isPlain() const { return !block && interleavedRows == 0; }
   /// "BF16", "Q4_0".
   std::string_view encodingName() const { return block ? block->name : dtypeName(dtype); }
   /// Lets the pages of elements [first, first + count) go: they were read and are not needed soon.
+  /// A hint; bytes that are needed after all are read again.
   void drop(int64_t first, int64_t count) const;
 };
 

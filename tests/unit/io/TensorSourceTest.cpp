@@ -84,6 +84,28 @@ TEST(DecodeElements, RangesOutsideTheTensorAreRefused) {
   EXPECT_EQ(decodeElements(view, INT64_MAX, INT64_MAX, out).code(), Code::InvalidArgument);
 }
 
+TEST(DecodeElements, InterleavedRowsComeBackInOrder) {
+  // Two heads of four rows of three; row r holds r in every column. Stored: 0 2 1 3 in each head.
+  float stored[8][3];
+  const int order[8] = {0, 2, 1, 3, 4, 6, 5, 7};
+  for (int r = 0; r < 8; ++r)
+    for (int c = 0; c < 3; ++c)
+      stored[r][c] = float(order[r]) + 0.25f * float(c);
+  TensorView view;
+  view.shape = {8, 3};
+  view.interleavedRows = 4;
+  view.bytes = reinterpret_cast<const uint8_t *>(stored);
+  view.size = sizeof(stored);
+  EXPECT_FALSE(view.isPlain());
+  for (int64_t first = 0; first < 24; ++first)
+    for (int64_t count = 0; first + count <= 24; ++count) {
+      std::vector<float> out(static_cast<size_t>(count));
+      ASSERT_TRUE(decodeElements(view, first, count, out.data()).isOk());
+      for (int64_t i = 0; i < count; ++i)
+        ASSERT_EQ(out[size_t(i)], float((first + i) / 3) + 0.25f * float((first + i) % 3));
+    }
+}
+
 TEST(Shapes, ElementCountsThatOverflowAreRefused) {
   EXPECT_EQ(checkedElements({}), 1);
   EXPECT_EQ(checkedElements({3, 0, 5}), 0);

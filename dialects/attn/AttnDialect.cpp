@@ -1,0 +1,116 @@
+// Registration of the attn dialect; the KV type and the rope attribute.
+#include "dialects/attn/AttnDialect.h"
+#include "dialects/attn/AttnOps.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace mlir::attn;
+
+#include "dialects/attn/AttnDialect.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/attn/AttnAttrs.cpp.inc"
+#define GET_TYPEDEF_CLASSES
+#include "dialects/attn/AttnTypes.cpp.inc"
+
+namespace {
+/// Frequencies are long: they print once, at the top.
+struct RopeAliases : OpAsmDialectInterface {
+  using OpAsmDialectInterface::OpAsmDialectInterface;
+  AliasResult getAlias(Attribute attribute, raw_ostream &os) const override {
+    if (!isa<RopeAttr>(attribute))
+      return AliasResult::NoAlias;
+    os << "rope";
+    return AliasResult::FinalAlias;
+  }
+};
+} // namespace
+
+void AttnDialect::initialize() {
+  addInterfaces<RopeAliases>();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/attn/AttnOps.cpp.inc"
+      >();
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/attn/AttnAttrs.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/attn/AttnTypes.cpp.inc"
+      >();
+}
+
+bool attn::isMask(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.getRank() == 2 && tensor.getElementType().isInteger(1) &&
+         !tensor.getEncoding();
+}
+
+//===--- KV
+//----------------------------------------------------------------------------------------===//
+
+Type KVType::parse(AsmParser &parser) {
+  SmallVector<int64_t> sizes;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseLess() ||
+      parser.parseDimensionList(sizes, /*allowDynamic=*/false, /*withTrailingX=*/false) ||
+      parser.parseGreater())
+    return {};
+  if (sizes.size() != 3) {
+    parser.emitError(loc, "expected heads x keyDim x valueDim, found ") << sizes.size() << " sizes";
+    return {};
+  }
+  return parser.getChecked<KVType>(parser.getContext(), sizes[0], sizes[1], sizes[2]);
+}
+
+void KVType::print(AsmPrinter &printer) const {
+  printer << '<' << getHeads() << " x " << getKeyDim() << " x " << getValueDim() << '>';
+}
+
+LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads,
+                             int64_t keyDim, int64_t valueDim) {
+  if (heads < 1 || keyDim < 1 || valueDim < 1)
+    return emitError() << "!attn.kv needs positive sizes, found " << heads << " x " << keyDim
+                       << " x " << valueDim;
+  return success();
+}
+
+bool KVType::supportsKind(plx::StateKind kind) const {
+  return kind == plx::StateKind::KV || kind == plx::StateKind::Ring;
+}
+
+//===--- Rope
+//--------------------------------------------------------------------------------------===//
+
+static LogicalResult verifyFrequencies(function_ref<InFlightDiagnostic()> emitError, StringRef name,
+                                       DenseElementsAttr table, int64_t dims) {
+  auto type = RankedTensorType::get({dims / 2}, Float32Type::get(table.getContext()));
+  if (table.getType() != type)
+    return emitError() << "#attn.rope " << name << " has type " << table.getType() << ", expected "
+                       << type << " (dims / 2)";
+  return success();
+}
+
+LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t dims,
+                               DenseElementsAttr invFreq, bool, FloatAttr scaling,
+                               DenseElementsAttr longInvFreq, int64_t originalContext) {
+  if (dims < 2 || dims % 2)
+    return emitError() << "#attn.rope dims must be even and positive, found " << dims;
+  if (failed(verifyFrequencies(emitError, "inv_freq", invFreq, dims)))
+    return failure();
+  if (scaling && !scaling.getType().isF32())
+    return emitError() << "#attn.rope attention_scaling must be f32, found " << scaling.getType();
+  if (longInvFreq && failed(verifyFrequencies(emitError, "long_inv_freq", longInvFreq, dims)))
+    return failure();
+  if (!longInvFreq != (originalContext == 0) || originalContext < 0)
+    return emitError()
+           << "#attn.rope long_inv_freq and a positive original_context belong together";
+  return success();
+}
+
+float RopeAttr::getScaling() const {
+  return getAttentionScaling() ? getAttentionScaling().getValue().convertToFloat() : 1.0f;
+}

@@ -1,0 +1,14 @@
+// plexus-lsp-server: the language server of MLIR, with the dialects of Plexus.
+#include "dialects/attn/AttnOps.h"
+#include "dialects/plx/PlxOps.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
+
+int main(int argc, char **argv) {
+  mlir::DialectRegistry registry;
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<mlir::plx::PlxDialect, mlir::attn::AttnDialect>();
+  return mlir::failed(mlir::MlirLspServerMain(argc, argv, registry));
+}

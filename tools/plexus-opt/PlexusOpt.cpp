@@ -1,0 +1,17 @@
+// plexus-opt: runs passes over modules in text, as mlir-opt does, with the dialects of Plexus.
+#include "dialects/attn/AttnOps.h"
+#include "dialects/plx/PlxOps.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+#include "mlir/Tools/mlir-opt/MlirOptMain.h"
+
+int main(int argc, char **argv) {
+  mlir::registerAllPasses();
+  mlir::DialectRegistry registry;
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<mlir::plx::PlxDialect, mlir::attn::AttnDialect>();
+  return mlir::asMainReturnCode(
+      mlir::MlirOptMain(argc, argv, "Plexus optimizer driver\n", registry));
+}
