@@ -1,11 +1,10 @@
-// The container's reader: every bound and hash is checked before the bytes are used.
+// Artifacts: the program in the container, and the code that fits this CPU.
 #include "runtime/artifact/Artifact.h"
 
 #include "runtime/artifact/CodeObject.h"
 #include "runtime/artifact/Isa.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace plexus {
 
@@ -26,10 +25,6 @@ private:
   const uint8_t *base_;
 };
 
-bool allZero(const uint8_t *begin, const uint8_t *end) {
-  return std::all_of(begin, end, [](uint8_t byte) { return byte == 0; });
-}
-
 /// "avx512 (avx512f ...), x86-64-v3 (avx2 ...)", for messages.
 std::string describe(const std::vector<std::string_view> &isas) {
   std::string text;
@@ -41,125 +36,28 @@ std::string describe(const std::vector<std::string_view> &isas) {
   return text.empty() ? "none that Plexus knows" : text;
 }
 
-Status checkHeader(const MappedFile &file, Header &header) {
-  if (file.size() < kMagic.size() || std::memcmp(file.data(), kMagic.data(), kMagic.size()) != 0)
-    return error(Code::Corrupt) << "not a Plexus artifact (it does not begin with its magic)";
-  if (file.size() < sizeof(Header))
-    return error(Code::Corrupt) << "truncated inside the header";
-  std::memcpy(&header, file.data(), sizeof(header));
-  if (header.version != kVersion)
-    return error(Code::Mismatch) << "artifact has format " << header.version
-                                 << ", this Plexus reads " << kVersion;
-  if (header.sectionCount == 0 || header.sectionCount > kMaxSections)
-    return error(Code::Corrupt) << "section table: " << header.sectionCount << " sections; 1 to "
-                                << kMaxSections << " are possible";
-  if (file.size() < kAlignment)
-    return error(Code::Corrupt) << "truncated inside the section table";
-  return Status::ok();
-}
-
 } // namespace
 
 Expected<std::shared_ptr<const Artifact>> Artifact::open(const std::string &path) {
-  PLX_ASSIGN(auto file, MappedFile::open(path));
+  PLX_ASSIGN(auto container, Container::open(path));
   std::shared_ptr<Artifact> artifact(new Artifact);
-  artifact->file_ = std::move(file);
-  auto check = [&]() -> Status {
-    PLX_RETURN_IF_ERROR(artifact->readTable());
-    PLX_RETURN_IF_ERROR(artifact->checkSections());
-    if (artifact->section(kManifest).empty())
-      return error(Code::Corrupt) << "there is no section 'manifest'";
-    auto program = parseProgram(artifact->section(kManifest));
-    if (!program)
-      return program.status().at("section 'manifest'");
-    artifact->program_ = *std::move(program);
-    return artifact->checkWeights();
-  };
-  PLX_RETURN_IF_ERROR(check().at(path));
+  artifact->container_ = std::move(container);
+  if (artifact->section(artifact::kManifest).empty())
+    return error(Code::Corrupt) << path << ": there is no section 'manifest'";
+  auto program = parseProgram(artifact->section(artifact::kManifest));
+  if (!program)
+    return program.status().at(path + ": section 'manifest'");
+  artifact->program_ = *std::move(program);
+  uint64_t wanted = artifact->program_.weightsSize();
+  if (uint64_t size = artifact->section(artifact::kWeights).size(); size < wanted)
+    return error(Code::Corrupt) << path << ": section 'weights': has " << size
+                                << " bytes, the program needs " << wanted;
   return std::shared_ptr<const Artifact>(std::move(artifact));
-}
-
-Status Artifact::readTable() {
-  Header header;
-  PLX_RETURN_IF_ERROR(checkHeader(*file_, header));
-  const uint8_t *table = file_->data() + sizeof(Header);
-  size_t tableBytes = header.sectionCount * sizeof(SectionEntry);
-  if (hash128(table, tableBytes) != header.tableHash)
-    return error(Code::Corrupt) << "section table: its hash differs, the file was altered";
-  if (!allZero(table + tableBytes, file_->data() + kAlignment))
-    return error(Code::Corrupt) << "section table: bytes behind it are not zero";
-  uint64_t next = kAlignment;
-  for (uint32_t i = 0; i < header.sectionCount; ++i) {
-    SectionEntry entry;
-    std::memcpy(&entry, table + i * sizeof(entry), sizeof(entry));
-    size_t length = strnlen(entry.name, sizeof(entry.name));
-    std::string name(entry.name, length);
-    if (length == 0 || length == sizeof(entry.name) || entry.flags != 0)
-      return error(Code::Corrupt) << "section table: entry " << i << " is malformed";
-    if (entry.offset != next || entry.size > INT64_MAX / 2)
-      return error(Code::Corrupt) << "section '" << name << "': begins at " << entry.offset
-                                  << ", expected " << next;
-    if (entry.offset > file_->size() || entry.size > file_->size() - entry.offset)
-      return error(Code::Corrupt) << "section '" << name << "': truncated, it ends at "
-                                  << entry.offset + entry.size << " but the file has "
-                                  << file_->size() << " bytes";
-    if (!section(name).empty())
-      return error(Code::Corrupt) << "section '" << name << "' is there twice";
-    sections_.push_back({std::move(name), SectionKind(entry.kind), entry.offset, entry.size});
-    hashes_.push_back(entry.hash);
-    next = alignUp(entry.offset + entry.size, kAlignment);
-  }
-  uint64_t end = sections_.back().offset + sections_.back().size;
-  if (file_->size() != end || header.fileSize != end)
-    return error(Code::Corrupt) << "file has " << file_->size() << " bytes, its header says "
-                                << header.fileSize << " and its sections end at " << end;
-  return Status::ok();
-}
-
-Status Artifact::checkSections() const {
-  for (size_t i = 0; i < sections_.size(); ++i) {
-    const Section &section = sections_[i];
-    const uint8_t *begin = file_->data() + section.offset;
-    uint64_t next = i + 1 < sections_.size() ? sections_[i + 1].offset : file_->size();
-    if (!allZero(begin + section.size, file_->data() + next))
-      return error(Code::Corrupt) << "section '" << section.name
-                                  << "': bytes behind it are not zero";
-    // The weights are covered by the section of hashes, and that by the weights' entry too.
-    if (section.kind != SectionKind::Weights && hash128(begin, section.size) != hashes_[i])
-      return error(Code::Corrupt) << "section '" << section.name
-                                  << "': its hash differs, the file was altered";
-  }
-  return Status::ok();
-}
-
-Status Artifact::checkWeights() const {
-  uint64_t wanted = program_.weightsSize(), size = section(kWeights).size();
-  if (size < wanted)
-    return error(Code::Corrupt) << "section 'weights': has " << size << " bytes, the program needs "
-                                << wanted;
-  uint64_t chunks = (size + kHashChunk - 1) / kHashChunk;
-  std::string_view hashes = section(kWeightHashes);
-  if (hashes.size() != chunks * sizeof(uint64_t))
-    return error(Code::Corrupt) << "section 'weights.hashes': has " << hashes.size() << " bytes, "
-                                << chunks << " chunks need " << chunks * sizeof(uint64_t);
-  for (size_t i = 0; i < sections_.size(); ++i)
-    if (sections_[i].kind == SectionKind::Weights &&
-        (sections_[i].name != kWeights || hashes_[i] != hash128(hashes.data(), hashes.size())))
-      return error(Code::Corrupt) << "section '" << sections_[i].name
-                                  << "': does not belong to 'weights.hashes'";
-  return Status::ok();
-}
-
-std::string_view Artifact::section(std::string_view name) const {
-  for (const Section &section : sections_)
-    if (section.name == name)
-      return {reinterpret_cast<const char *>(file_->data() + section.offset), section.size};
-  return {};
 }
 
 std::vector<std::string_view> Artifact::isas() const {
   std::vector<std::string_view> names;
-  for (const Section &section : sections_)
+  for (const Container::Section &section : sections())
     if (section.kind == SectionKind::Code && section.name.starts_with(kCodePrefix))
       names.push_back(std::string_view(section.name).substr(kCodePrefix.size()));
   return names;
@@ -192,23 +90,6 @@ Expected<std::shared_ptr<const ModelImage>> Artifact::load() const {
   image->tokenizer = section(kTokenizer);
   image->chatTemplate = section(kChatTemplate);
   return std::shared_ptr<const ModelImage>(std::move(image));
-}
-
-Status Artifact::verify(const std::function<void(uint64_t, uint64_t)> &progress) const {
-  std::string_view weights = section(kWeights), hashes = section(kWeightHashes);
-  uint64_t base =
-      static_cast<uint64_t>(weights.data() - reinterpret_cast<const char *>(file_->data()));
-  for (uint64_t at = 0, chunk = 0; at < weights.size(); at += kHashChunk, ++chunk) {
-    std::string_view bytes = weights.substr(at, kHashChunk);
-    auto hash = hash64(bytes.data(), bytes.size());
-    if (std::memcmp(hash.data(), hashes.data() + chunk * hash.size(), hash.size()) != 0)
-      return error(Code::Corrupt) << path() << ": section 'weights': bytes " << at << " to "
-                                  << at + bytes.size() << " were altered (chunk " << chunk << ")";
-    file_->dropRange(base + at, bytes.size());
-    if (progress)
-      progress(at + bytes.size(), weights.size());
-  }
-  return Status::ok();
 }
 
 Expected<std::shared_ptr<const ModelImage>> loadArtifact(const std::string &path) {

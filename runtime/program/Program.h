@@ -137,6 +137,9 @@ struct ModelInfo {
   std::string name, family;
   std::string task; ///< "causal-lm", "masked-lm", "encoder", "graph"
   int64_t vocabSize = 0, context = 0, layers = 0, hiddenSize = 0;
+  int64_t tokenTypes = 0; ///< Token type ids that the model knows; 0: it takes none.
+  /// Input ids of this value keep this position (RoBERTa), where the family says so.
+  std::optional<int32_t> positionPadding;
   std::vector<int32_t> eos;
   std::optional<int32_t> bos, pad;
   std::string generation = "{}"; ///< JSON object: generation_config.json as far as it applies.

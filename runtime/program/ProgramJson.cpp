@@ -101,7 +101,8 @@ std::optional<Pooling> readPooling(const JsonCursor &in) {
 
 ModelInfo readModel(const JsonCursor &in) {
   in.expectFields({"name", "family", "task", "vocab_size", "context", "layers", "hidden_size",
-                   "eos", "bos", "pad", "generation", "pooling", "inputs"});
+                   "token_types", "position_padding", "eos", "bos", "pad", "generation", "pooling",
+                   "inputs"});
   ModelInfo model;
   model.name = in.field("name").string();
   model.family = in.field("family").string();
@@ -110,6 +111,8 @@ ModelInfo readModel(const JsonCursor &in) {
   model.context = in.field("context").integer(0, INT32_MAX);
   model.layers = in.field("layers").integer(0, kMaxIndex);
   model.hiddenSize = in.field("hidden_size").integer(0, INT32_MAX);
+  model.tokenTypes = in.field("token_types").integer(0, INT32_MAX);
+  model.positionPadding = readToken(in.field("position_padding"));
   model.eos = readIntegers<int32_t>(in.field("eos"), 0, INT32_MAX);
   model.bos = readToken(in.field("bos"));
   model.pad = readToken(in.field("pad"));
@@ -267,6 +270,8 @@ ordered_json writeModel(const ModelInfo &m) {
           {"context", m.context},
           {"layers", m.layers},
           {"hidden_size", m.hiddenSize},
+          {"token_types", m.tokenTypes},
+          {"position_padding", optionalToken(m.positionPadding)},
           {"eos", m.eos},
           {"bos", optionalToken(m.bos)},
           {"pad", optionalToken(m.pad)},

@@ -21,7 +21,7 @@ protected:
   plexus::testing::TempDir dir;
   std::string path = dir / "damaged.plx";
   std::string whole;
-  std::vector<Artifact::Section> sections;
+  std::vector<Container::Section> sections;
 };
 
 TEST_F(Damage, CutAnywhereItIsRefusedAndTheSectionNamed) {

@@ -34,19 +34,17 @@ inline Program smallProgram() {
   p.callVersion = PLX_CALL_VERSION;
   p.compiler = "0.1.0";
   p.functionalHash = std::string(64, 'a');
-  p.model = {"small",
-             "test",
-             "graph",
-             0,
-             16,
-             2,
-             8,
-             {2},
-             1,
-             std::nullopt,
-             R"({"max_length":20})",
-             Pooling{"mean", true},
-             {"x"}};
+  p.model.name = "small";
+  p.model.family = "test";
+  p.model.task = "graph";
+  p.model.context = 16;
+  p.model.layers = 2;
+  p.model.hiddenSize = 8;
+  p.model.eos = {2};
+  p.model.bos = 1;
+  p.model.generation = R"({"max_length":20})";
+  p.model.pooling = Pooling{"mean", true};
+  p.model.inputs = {"x"};
   ValueType row{Rows::Tokens, {8}, DType::F32};
   Segment main{"main", "plx_main", "plx_main_scratch", {row}, {row}, {"w"}, {}, 0, std::nullopt};
   p.segments = {main};
