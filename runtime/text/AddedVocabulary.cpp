@@ -18,7 +18,9 @@ bool endsWithWord(std::string_view s) {
   return !s.empty() && isWordChar(decodeAt(s, pos).codePoint);
 }
 
-bool startsWithWord(std::string_view s) { return !s.empty() && isWordChar(decodeAt(s, 0).codePoint); }
+bool startsWithWord(std::string_view s) {
+  return !s.empty() && isWordChar(decodeAt(s, 0).codePoint);
+}
 
 /// Where the white space at the end of `s` begins.
 size_t trailingSpace(std::string_view s) {

@@ -28,18 +28,22 @@ public:
 
   /// Tokens that the model knows keep its id; the others are numbered from the end of the model's
   /// vocabulary, whatever id the file gives them (as the reference does).
-  Status add(const std::vector<AddedToken> &tokens, const Model &model, const Normalizer *normalizer);
+  Status add(const std::vector<AddedToken> &tokens, const Model &model,
+             const Normalizer *normalizer);
 
   std::optional<uint32_t> find(std::string_view content) const;
   /// How the token of `id` is spelled when decoding: normalized, where it is matched normalized.
   const std::string *spelling(uint32_t id) const;
   const AddedToken *token(uint32_t id) const;
-  bool isSpecial(std::string_view spelling) const { return special_.contains(std::string(spelling)); }
+  bool isSpecial(std::string_view spelling) const {
+    return special_.contains(std::string(spelling));
+  }
   const std::map<std::string, uint32_t, std::less<>> &ids() const { return ids_; }
   uint32_t idLimit() const { return byId_.empty() ? 0 : byId_.rbegin()->first + 1; }
 
   /// Cuts `text` at added tokens and normalizes what lies between them.
-  Status extract(std::string_view text, const Normalizer *normalizer, std::vector<Split> &out) const;
+  Status extract(std::string_view text, const Normalizer *normalizer,
+                 std::vector<Split> &out) const;
 
 private:
   struct Entry {

@@ -45,7 +45,8 @@ private:
   std::vector<Entry> entries_;
 };
 
-/// A token of the word under construction, linked to its neighbours; length 0 marks one merged away.
+/// A token of the word under construction, linked to its neighbours; length 0 marks one merged
+/// away.
 struct Symbol {
   uint32_t id;
   uint32_t length;
@@ -86,7 +87,8 @@ private:
 };
 
 Bpe::Bpe(Vocabulary vocabulary, const std::vector<BpeMerge> &merges, BpeOptions options)
-    : vocabulary_(std::move(vocabulary)), options_(std::move(options)), decorates_(!options_.continuingSubwordPrefix.empty() || !options_.endOfWordSuffix.empty()) {
+    : vocabulary_(std::move(vocabulary)), options_(std::move(options)),
+      decorates_(!options_.continuingSubwordPrefix.empty() || !options_.endOfWordSuffix.empty()) {
   if (options_.unknownToken)
     unknown_ = vocabulary_.find(*options_.unknownToken);
   merges_.build(merges);
@@ -257,7 +259,8 @@ Expected<std::pair<std::string, std::string>> mergePair(const Json &item, size_t
     if (space != std::string::npos && s.find(' ', space + 1) == std::string::npos)
       return std::pair(s.substr(0, space), s.substr(space + 1));
   }
-  return error(Code::Corrupt) << "model BPE: merge " << rank << " must be \"a b\" or [\"a\", \"b\"]";
+  return error(Code::Corrupt) << "model BPE: merge " << rank
+                              << " must be \"a b\" or [\"a\", \"b\"]";
 }
 
 Expected<std::vector<BpeMerge>> readMerges(const Fields &f, const Vocabulary &vocabulary,
@@ -271,7 +274,8 @@ Expected<std::vector<BpeMerge>> readMerges(const Fields &f, const Vocabulary &vo
     if (item.is_string() && item.get_ref<const std::string &>().starts_with("#version"))
       continue;
     PLX_ASSIGN(auto pair, mergePair(item, merges.size()));
-    auto merge = bpeMerge(vocabulary, pair.first, pair.second, uint32_t(merges.size()), prefixLength);
+    auto merge =
+        bpeMerge(vocabulary, pair.first, pair.second, uint32_t(merges.size()), prefixLength);
     if (!merge)
       return merge.status().at(f.what());
     merges.push_back(*merge);

@@ -13,7 +13,8 @@ using Made = Expected<std::unique_ptr<Decoder>>;
 using Pieces = std::vector<std::string>;
 
 /// A decoder that is one function of the list.
-template <typename F> class Simple : public Decoder {
+template <typename F>
+class Simple : public Decoder {
 public:
   explicit Simple(F f) : f_(std::move(f)) {}
   Status decode(Pieces &pieces) const override { return f_(pieces); }
@@ -21,11 +22,13 @@ public:
 private:
   F f_;
 };
-template <typename F> Made simple(F f) {
+template <typename F>
+Made simple(F f) {
   return std::unique_ptr<Decoder>(new Simple<F>(std::move(f)));
 }
 /// One that rewrites each piece: `f(piece, index, count)`.
-template <typename F> Made eachPiece(F f) {
+template <typename F>
+Made eachPiece(F f) {
   return simple([f](Pieces &pieces) {
     for (size_t i = 0; i < pieces.size(); ++i)
       pieces[i] = f(std::move(pieces[i]), i, pieces.size());
@@ -56,8 +59,9 @@ Made makeByteLevel(const Fields &, int) {
 /// Undoes the spaces that English tokenization puts around punctuation and contractions.
 std::string cleanUp(std::string s) {
   constexpr std::pair<const char *, const char *> rules[] = {
-      {" .", "."},     {" ?", "?"},   {" !", "!"},           {" ,", ","},   {" ' ", "'"}, {" n't", "n't"},
-      {" 'm", "'m"},   {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+      {" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+      {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+      {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   for (auto [from, to] : rules)
     if (s.find(from) != std::string::npos)
       s = replaceAll(s, from, to);
@@ -200,16 +204,11 @@ Made makeSequence(const Fields &f, int depth) {
 }
 
 const std::map<std::string, Made (*)(const Fields &, int)> makers = {
-    {"BPEDecoder", makeBpe},
-    {"ByteFallback", makeByteFallback},
-    {"ByteLevel", makeByteLevel},
-    {"CTC", makeCtc},
-    {"Fuse", makeFuse},
-    {"Metaspace", makeMetaspace},
-    {"Replace", makeReplace},
-    {"Sequence", makeSequence},
-    {"Strip", makeStrip},
-    {"WordPiece", makeWordPiece},
+    {"BPEDecoder", makeBpe},      {"ByteFallback", makeByteFallback},
+    {"ByteLevel", makeByteLevel}, {"CTC", makeCtc},
+    {"Fuse", makeFuse},           {"Metaspace", makeMetaspace},
+    {"Replace", makeReplace},     {"Sequence", makeSequence},
+    {"Strip", makeStrip},         {"WordPiece", makeWordPiece},
 };
 } // namespace
 

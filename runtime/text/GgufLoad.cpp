@@ -10,7 +10,14 @@ namespace plexus::text {
 
 namespace {
 /// Token types of GGUF.
-enum TokenType : int32_t { Normal = 1, Unknown = 2, Control = 3, UserDefined = 4, Unused = 5, Byte = 6 };
+enum TokenType : int32_t {
+  Normal = 1,
+  Unknown = 2,
+  Control = 3,
+  UserDefined = 4,
+  Unused = 5,
+  Byte = 6
+};
 
 // Splitting patterns of the byte-level vocabularies, in the order they are applied.
 constexpr const char *gpt2Split =
@@ -22,14 +29,22 @@ constexpr const char *qwen2Split =
 constexpr const char *singleDigit = R"(\p{N})";
 
 const std::map<std::string, std::vector<const char *>> splitters = {
-    {"command-r", {singleDigit, gpt2Split}},  {"dbrx", {llama3Split}},
-    {"default", {gpt2Split}},                 {"gpt-2", {gpt2Split}},
-    {"jina-v2-code", {gpt2Split}},            {"llama-bpe", {llama3Split}},
-    {"llama-v3", {llama3Split}},              {"llama3", {llama3Split}},
-    {"mpt", {gpt2Split}},                     {"olmo", {gpt2Split}},
-    {"phi-2", {gpt2Split}},                   {"qwen2", {qwen2Split}},
-    {"refact", {singleDigit, gpt2Split}},     {"smaug-bpe", {llama3Split}},
-    {"smollm", {singleDigit, gpt2Split}},     {"stablelm2", {qwen2Split}},
+    {"command-r", {singleDigit, gpt2Split}},
+    {"dbrx", {llama3Split}},
+    {"default", {gpt2Split}},
+    {"gpt-2", {gpt2Split}},
+    {"jina-v2-code", {gpt2Split}},
+    {"llama-bpe", {llama3Split}},
+    {"llama-v3", {llama3Split}},
+    {"llama3", {llama3Split}},
+    {"mpt", {gpt2Split}},
+    {"olmo", {gpt2Split}},
+    {"phi-2", {gpt2Split}},
+    {"qwen2", {qwen2Split}},
+    {"refact", {singleDigit, gpt2Split}},
+    {"smaug-bpe", {llama3Split}},
+    {"smollm", {singleDigit, gpt2Split}},
+    {"stablelm2", {qwen2Split}},
     {"starcoder", {singleDigit, gpt2Split}},
 };
 
@@ -40,14 +55,14 @@ int32_t typeOf(const GgufVocabulary &v, size_t id) {
 Status check(const GgufVocabulary &v) {
   if (v.tokens.empty() || v.tokens.size() >= maxTokenId)
     return error(Code::Corrupt) << "GGUF vocabulary of " << v.tokens.size() << " tokens";
-  for (auto [name, size] : {std::pair("scores", v.scores.size()),
-                            std::pair("token_type", v.tokenTypes.size())})
+  for (auto [name, size] :
+       {std::pair("scores", v.scores.size()), std::pair("token_type", v.tokenTypes.size())})
     if (size != 0 && size != v.tokens.size())
       return error(Code::Corrupt) << "GGUF tokenizer.ggml." << name << " has " << size
                                   << " entries for " << v.tokens.size() << " tokens";
   for (auto [name, id] : {std::pair("bos", v.bosId), std::pair("eos", v.eosId),
                           std::pair("unknown", v.unkId), std::pair("padding", v.padId)})
-    if (id && *id >= v.tokens.size())
+    if (id && (*id < 0 || size_t(*id) >= v.tokens.size()))
       return error(Code::Corrupt) << "GGUF tokenizer.ggml." << name << "_token_id " << *id
                                   << " is beyond the vocabulary of " << v.tokens.size();
   return Status::ok();
@@ -66,15 +81,16 @@ Expected<Vocabulary> readTokens(const GgufVocabulary &v) {
   return out;
 }
 
-/// The merges of a SentencePiece vocabulary, which has scores instead: any two tokens that together make
-/// a third may merge, the best-scored third first.
+/// The merges of a SentencePiece vocabulary, which has scores instead: any two tokens that together
+/// make a third may merge, the best-scored third first.
 std::vector<BpeMerge> mergesByScore(const GgufVocabulary &v, const Vocabulary &vocabulary) {
   std::vector<uint32_t> order;
   for (uint32_t id = 0; id < v.tokens.size(); ++id)
     if (typeOf(v, id) == Normal || typeOf(v, id) == UserDefined)
       order.push_back(id);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](uint32_t a, uint32_t b) { return v.scores[a] > v.scores[b]; });
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return v.scores[a] != v.scores[b] ? v.scores[a] > v.scores[b] : a < b;
+  });
   std::vector<BpeMerge> out;
   uint32_t rank = 0;
   for (size_t i = 0; i < order.size(); ++i) {
@@ -140,8 +156,7 @@ Status loadSentencePiece(const GgufVocabulary &v, TokenizerParts &parts) {
   Json normalizers = Json::array();
   if (v.addSpacePrefix.value_or(true))
     normalizers.push_back({{"type", "Prepend"}, {"prepend", mark}});
-  normalizers.push_back(
-      {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", mark}});
+  normalizers.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", mark}});
   PLX_ASSIGN(parts.normalizer,
              makeNormalizer({{"type", "Sequence"}, {"normalizers", std::move(normalizers)}}));
   Json decoders = {{{"type", "Replace"}, {"pattern", {{"String", mark}}}, {"content", " "}},
@@ -149,14 +164,13 @@ Status loadSentencePiece(const GgufVocabulary &v, TokenizerParts &parts) {
                    {{"type", "Fuse"}}};
   if (v.addSpacePrefix.value_or(true))
     decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
-  PLX_RETURN_IF_ERROR(
-      parts.setDecoder({{"type", "Sequence"}, {"decoders", std::move(decoders)}}));
+  PLX_RETURN_IF_ERROR(parts.setDecoder({{"type", "Sequence"}, {"decoders", std::move(decoders)}}));
   PLX_ASSIGN(Vocabulary vocabulary, readTokens(v));
   std::vector<BpeMerge> merges = mergesByScore(v, vocabulary);
   BpeOptions options;
   options.byteFallback = options.fuseUnknown = true;
   if (v.unkId)
-    options.unknownToken = *vocabulary.token(*v.unkId);
+    options.unknownToken = *vocabulary.token(uint32_t(*v.unkId));
   parts.model = makeBpe(std::move(vocabulary), merges, std::move(options));
   return Status::ok();
 }
@@ -181,8 +195,7 @@ Json toJson(const GgufVocabulary &v) {
                             std::pair("add_space_prefix", v.addSpacePrefix)})
     if (flag)
       out[name] = *flag;
-  if (v.chatTemplate)
-    out["chat_template"] = lossyUtf8(*v.chatTemplate);
+  out["chat_template"] = lossyUtf8(v.chatTemplate);
   return out;
 }
 } // namespace
@@ -194,6 +207,7 @@ Expected<GgufVocabulary> ggufFromJson(std::string_view bytes) {
     v.model = json.at("model").get<std::string>();
     v.pre = json.at("pre").get<std::string>();
     v.tokens = json.at("tokens").get<std::vector<std::string>>();
+    v.chatTemplate = json.at("chat_template").get<std::string>();
     v.merges = json.at("merges").get<std::vector<std::string>>();
     v.scores = json.value("scores", std::vector<float>());
     v.tokenTypes = json.value("token_type", std::vector<int32_t>());
@@ -208,7 +222,6 @@ Expected<GgufVocabulary> ggufFromJson(std::string_view bytes) {
     read("add_bos", v.addBos);
     read("add_eos", v.addEos);
     read("add_space_prefix", v.addSpacePrefix);
-    read("chat_template", v.chatTemplate);
     return v;
   } catch (const Json::exception &e) {
     return error(Code::Corrupt) << "serialized GGUF vocabulary: " << e.what();
@@ -229,14 +242,20 @@ Expected<Parts> loadGguf(const GgufVocabulary &v) {
     int32_t type = typeOf(v, id);
     bool special = type == Control || type == Unknown;
     if (special || type == UserDefined)
-      added.push_back({.content = *parts->model->vocabulary().token(uint32_t(id)), .special = special});
+      added.push_back(
+          {.content = *parts->model->vocabulary().token(uint32_t(id)), .special = special});
   }
   PLX_RETURN_IF_ERROR(parts->added.add(added, *parts->model, nullptr));
+  auto narrow = [](std::optional<int64_t> id) {
+    return id ? std::optional(uint32_t(*id)) : std::nullopt;
+  };
+  SpecialTokenIds &ids = parts->specialIds;
+  ids = {narrow(v.bosId), narrow(v.eosId), narrow(v.unkId), narrow(v.padId)};
   std::optional<uint32_t> none;
-  parts->postProcessor = makeBosEos(v.addBos.value_or(sentencePiece) ? v.bosId : none,
-                                    v.addEos.value_or(false) ? v.eosId : none);
-  parts->specialIds = {v.bosId, v.eosId, v.unkId, v.padId};
-  parts->chatTemplate = v.chatTemplate;
+  parts->postProcessor = makeBosEos(v.addBos.value_or(sentencePiece) ? ids.bos : none,
+                                    v.addEos.value_or(false) ? ids.eos : none);
+  if (!v.chatTemplate.empty())
+    parts->chatTemplate = v.chatTemplate;
   parts->serialized = packSerialized(SerializedKind::Gguf, toJson(v).dump(), {});
   return parts;
 }

@@ -35,7 +35,8 @@ int nestingDepth(std::string_view bytes) {
 
 Expected<Json> parseJson(std::string_view bytes, std::string_view what) {
   if (nestingDepth(bytes) > maxJsonDepth)
-    return error(Code::Corrupt) << what << ": JSON nested deeper than " << maxJsonDepth << " levels";
+    return error(Code::Corrupt) << what << ": JSON nested deeper than " << maxJsonDepth
+                                << " levels";
   try {
     return Json::parse(bytes);
   } catch (const Json::exception &e) {
@@ -95,7 +96,8 @@ Expected<char32_t> Fields::character(const char *name) const {
   return chars[0];
 }
 
-Status unknownName(std::string_view kind, std::string_view name, std::span<const std::string> known) {
+Status unknownName(std::string_view kind, std::string_view name,
+                   std::span<const std::string> known) {
   std::string list;
   for (const std::string &k : known)
     list += (list.empty() ? "" : ", ") + k;

@@ -42,7 +42,8 @@ private:
 };
 
 /// "Unsupported: unknown <kind> 'x'; known are a, b, c".
-Status unknownName(std::string_view kind, std::string_view name, std::span<const std::string> known);
+Status unknownName(std::string_view kind, std::string_view name,
+                   std::span<const std::string> known);
 
 /// The "type" of a component, checked to be a string in an object.
 Expected<std::string> componentType(const Json &json, std::string_view kind, int depth);

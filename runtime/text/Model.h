@@ -10,8 +10,9 @@
 
 namespace plexus::text {
 
-/// One token of a word. `begin`, `end` are bytes of the word. `value` is the text that the token stands
-/// for or, where the model says so, its spelling in the vocabulary; it lives as long as word and model.
+/// One token of a word. `begin`, `end` are bytes of the word. `value` is the text that the token
+/// stands for or, where the model says so, its spelling in the vocabulary; it lives as long as word
+/// and model.
 struct Token {
   uint32_t id;
   uint32_t begin, end;
@@ -38,20 +39,21 @@ struct BpeOptions {
   bool byteFallback = false;           ///< Unknown characters become <0xNN> tokens.
   bool ignoreMerges = false;           ///< A word that is a token is taken whole.
 };
-/// A merge of neighbours `left`, `right` into `result`, done in order of `rank`, then left to right.
+/// A merge of neighbours `left`, `right` into `result`, done in order of `rank`, then left to
+/// right.
 struct BpeMerge {
   uint32_t left, right, rank, result;
 };
 std::unique_ptr<Model> makeBpe(Vocabulary vocabulary, const std::vector<BpeMerge> &merges,
                                BpeOptions options);
-/// The merge that turns `left` and `right` into their concatenation. Corrupt, naming the token, where one
-/// of the three is not in `vocabulary`.
+/// The merge that turns `left` and `right` into their concatenation. Corrupt, naming the token,
+/// where one of the three is not in `vocabulary`.
 Expected<BpeMerge> bpeMerge(const Vocabulary &vocabulary, const std::string &left,
                             const std::string &right, uint32_t rank, size_t prefixLength = 0);
 
-/// Builds the model that `json` describes: BPE, WordPiece, WordLevel or Unigram. Files older than the
-/// "type" field are told apart by the fields they have. Errors as for makeNormalizer; BPE with dropout
-/// is refused, since its output would be random.
+/// Builds the model that `json` describes: BPE, WordPiece, WordLevel or Unigram. Files older than
+/// the "type" field are told apart by the fields they have. Errors as for makeNormalizer; BPE with
+/// dropout is refused, since its output would be random.
 Expected<std::unique_ptr<Model>> makeModel(const Json &json);
 Expected<std::unique_ptr<Model>> makeBpeModel(const Fields &fields);
 Expected<std::unique_ptr<Model>> makeWordPieceModel(const Fields &fields);

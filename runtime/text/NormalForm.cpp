@@ -56,7 +56,8 @@ void reorder(std::vector<Pending> &chars) {
     return std::pair(a.combiningClass, a.order) < std::pair(b.combiningClass, b.order);
   };
   for (auto it = chars.begin(); it != chars.end();) {
-    auto run = std::find_if(it, chars.end(), [](const Pending &p) { return p.combiningClass != 0; });
+    auto run =
+        std::find_if(it, chars.end(), [](const Pending &p) { return p.combiningClass != 0; });
     it = std::find_if(run, chars.end(), [](const Pending &p) { return p.combiningClass == 0; });
     std::sort(run, it, byClass);
   }

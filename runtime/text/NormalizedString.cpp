@@ -30,7 +30,8 @@ NormalizedString NormalizedString::slice(size_t begin, size_t end) const {
   begin = std::min(begin, end);
   NormalizedString out;
   out.text_ = text_.substr(begin, end - begin);
-  out.alignments_.assign(alignments_.begin() + ptrdiff_t(begin), alignments_.begin() + ptrdiff_t(end));
+  out.alignments_.assign(alignments_.begin() + ptrdiff_t(begin),
+                         alignments_.begin() + ptrdiff_t(end));
   ByteSpan span = toOriginal(begin, end);
   out.originalBegin_ = span.begin;
   out.originalEnd_ = std::max(span.begin, span.end);
@@ -44,7 +45,8 @@ ByteSpan NormalizedString::alignmentBefore(size_t index) const {
 }
 
 void NormalizedString::transformRange(size_t begin, size_t end,
-                                      const std::vector<CharChange> &changes, size_t removedAtStart) {
+                                      const std::vector<CharChange> &changes,
+                                      size_t removedAtStart) {
   size_t old = begin; // Where the next old character stands.
   auto skip = [&](size_t chars) {
     for (; chars > 0 && old < end; --chars)
@@ -56,7 +58,8 @@ void NormalizedString::transformRange(size_t begin, size_t end,
   text.reserve(end - begin + changes.size());
   alignments.reserve(end - begin + changes.size());
   for (const CharChange &c : changes) {
-    ByteSpan span = c.change > 0 || old >= alignments_.size() ? alignmentBefore(old) : alignments_[old];
+    ByteSpan span =
+        c.change > 0 || old >= alignments_.size() ? alignmentBefore(old) : alignments_[old];
     if (c.change <= 0)
       skip(1 + size_t(-int64_t(c.change)));
     appendUtf8(text, c.codePoint);
@@ -68,7 +71,8 @@ void NormalizedString::transformRange(size_t begin, size_t end,
     return;
   }
   text_.replace(begin, end - begin, text);
-  auto at = alignments_.erase(alignments_.begin() + ptrdiff_t(begin), alignments_.begin() + ptrdiff_t(end));
+  auto at = alignments_.erase(alignments_.begin() + ptrdiff_t(begin),
+                              alignments_.begin() + ptrdiff_t(end));
   alignments_.insert(at, alignments.begin(), alignments.end());
 }
 

@@ -1,4 +1,5 @@
-// A string under normalization that remembers which bytes of the original each of its bytes stands for.
+// A string under normalization that remembers which bytes of the original each of its bytes stands
+// for.
 #pragma once
 
 #include "runtime/text/Regex.h"
@@ -26,8 +27,8 @@ struct CharChange {
 /// What becomes of the delimiter when a string is split at matches.
 enum class SplitBehavior { Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous };
 
-/// Text with alignments. Offsets of slices stay relative to the whole original, so a slice of a slice
-/// still points home. Limited to texts below 4 GiB by its 32-bit offsets.
+/// Text with alignments. Offsets of slices stay relative to the whole original, so a slice of a
+/// slice still points home. Limited to texts below 4 GiB by its 32-bit offsets.
 class NormalizedString {
 public:
   /// `original` must be valid UTF-8; each byte is aligned with the whole character it belongs to.

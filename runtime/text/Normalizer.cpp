@@ -13,7 +13,8 @@ namespace {
 using Made = Expected<std::unique_ptr<Normalizer>>;
 
 /// A normalizer that is one function.
-template <typename F> class Simple : public Normalizer {
+template <typename F>
+class Simple : public Normalizer {
 public:
   explicit Simple(F f) : f_(std::move(f)) {}
   Status normalize(NormalizedString &s) const override {
@@ -24,7 +25,8 @@ public:
 private:
   F f_;
 };
-template <typename F> Made simple(F f) {
+template <typename F>
+Made simple(F f) {
   return std::unique_ptr<Normalizer>(new Simple<F>(std::move(f)));
 }
 
@@ -77,7 +79,9 @@ void setIdeographsApart(NormalizedString &s) {
 }
 
 void bertNormalize(NormalizedString &s, const BertOptions &options) {
-  auto isControl = [](char32_t c) { return c != '\t' && c != '\n' && c != '\r' && isControlOther(c); };
+  auto isControl = [](char32_t c) {
+    return c != '\t' && c != '\n' && c != '\r' && isControlOther(c);
+  };
   if (options.cleanText) {
     s.filter([&](char32_t c) { return c != 0 && c != 0xFFFD && !isControl(c); });
     s.map([](char32_t c) { return isWhitespace(c) ? U' ' : c; });
@@ -150,11 +154,13 @@ Made makePrecompiledNormalizer(const Fields &f, int) {
   return makePrecompiled(map);
 }
 
-template <NormalForm form> Made makeForm(const Fields &, int) {
+template <NormalForm form>
+Made makeForm(const Fields &, int) {
   return simple([](NormalizedString &s) { applyNormalForm(s, form); });
 }
 
-template <void (*f)(NormalizedString &)> Made makePlain(const Fields &, int) {
+template <void (*f)(NormalizedString &)>
+Made makePlain(const Fields &, int) {
   return simple([](NormalizedString &s) { f(s); });
 }
 void lowercaseNormalize(NormalizedString &s) { s.lowerCase(); }

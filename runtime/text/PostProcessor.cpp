@@ -10,8 +10,8 @@ namespace {
 using Made = Expected<std::unique_ptr<PostProcessor>>;
 using Sequences = std::vector<TokenSequence>;
 
-/// Takes the white space of a token's spelling out of its offsets. With `addPrefixSpace`, one leading
-/// space of the first token was never in the text.
+/// Takes the white space of a token's spelling out of its offsets. With `addPrefixSpace`, one
+/// leading space of the first token was never in the text.
 void trimOffsets(TokenSequence &s, bool addPrefixSpace) {
   for (size_t i = 0; i < s.slots.size(); ++i) {
     TokenSlot &t = s.slots[i];
@@ -274,7 +274,8 @@ Expected<std::unique_ptr<PostProcessor>> makePostProcessor(const Json &json, int
   return makeComponent(json, "post_processor", makers, depth);
 }
 
-std::unique_ptr<PostProcessor> makeBosEos(std::optional<uint32_t> bos, std::optional<uint32_t> eos) {
+std::unique_ptr<PostProcessor> makeBosEos(std::optional<uint32_t> bos,
+                                          std::optional<uint32_t> eos) {
   Template single, pair;
   for (size_t sequence = 0; sequence < 2; ++sequence) {
     Template part;

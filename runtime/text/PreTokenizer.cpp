@@ -8,8 +8,9 @@
 
 namespace plexus::text {
 
-Status resplit(std::vector<Split> &splits,
-               const std::function<Status(NormalizedString &, std::vector<NormalizedString> &)> &cut) {
+Status
+resplit(std::vector<Split> &splits,
+        const std::function<Status(NormalizedString &, std::vector<NormalizedString> &)> &cut) {
   std::vector<Split> out;
   out.reserve(splits.size());
   std::vector<NormalizedString> pieces;
@@ -293,8 +294,9 @@ Expected<MetaspaceOptions> readMetaspace(const Fields &f) {
   PLX_ASSIGN(bool addPrefixSpace, f.boolean("add_prefix_space", true));
   if (!addPrefixSpace) {
     if (f.find("prepend_scheme") && o.scheme != PrependScheme::Never)
-      return error(Code::Corrupt)
-             << f.what() << ": add_prefix_space false contradicts prepend_scheme '" << scheme << "'";
+      return error(Code::Corrupt) << f.what()
+                                  << ": add_prefix_space false contradicts prepend_scheme '"
+                                  << scheme << "'";
     o.scheme = PrependScheme::Never;
   }
   PLX_ASSIGN(o.split, f.boolean("split", true));

@@ -17,10 +17,11 @@ struct Split {
   std::optional<uint32_t> addedToken;
 };
 
-/// Replaces each split that is not an added token by the pieces that `cut` appends for it; empty pieces
-/// are dropped.
-Status resplit(std::vector<Split> &splits,
-               const std::function<Status(NormalizedString &, std::vector<NormalizedString> &)> &cut);
+/// Replaces each split that is not an added token by the pieces that `cut` appends for it; empty
+/// pieces are dropped.
+Status
+resplit(std::vector<Split> &splits,
+        const std::function<Status(NormalizedString &, std::vector<NormalizedString> &)> &cut);
 
 class PreTokenizer {
 public:

@@ -1,5 +1,5 @@
-// SentencePiece's precompiled character map: a double-array trie (darts-clone layout) and the strings
-// it points to.
+// SentencePiece's precompiled character map: a double-array trie (darts-clone layout) and the
+// strings it points to.
 #include "runtime/text/Normalizer.h"
 #include "runtime/text/Utf8.h"
 
@@ -50,8 +50,8 @@ private:
   std::string strings_; ///< Replacements, each closed by a zero byte.
 };
 
-/// The replacement of the shortest prefix of `key` that the trie knows. A unit holds an offset, a label
-/// and a flag for "a value hangs here" (darts-clone).
+/// The replacement of the shortest prefix of `key` that the trie knows. A unit holds an offset, a
+/// label and a flag for "a value hangs here" (darts-clone).
 std::optional<std::string_view> Precompiled::replacement(std::string_view key) const {
   auto offset = [](uint32_t unit) { return size_t(unit >> 10) << ((unit & (1u << 9)) >> 6); };
   if (trie_.empty())
@@ -89,7 +89,8 @@ bool Precompiled::rewrite(std::string_view part, std::vector<CharChange> &change
   return true;
 }
 
-bool Precompiled::rewriteGrapheme(std::string_view grapheme, std::vector<CharChange> &changes) const {
+bool Precompiled::rewriteGrapheme(std::string_view grapheme,
+                                  std::vector<CharChange> &changes) const {
   // SentencePiece looks up short clusters whole before it goes character by character.
   if (grapheme.size() < 6 && rewrite(grapheme, changes))
     return true;
@@ -115,7 +116,8 @@ Status Precompiled::normalize(NormalizedString &s) const {
   std::vector<CharChange> changes;
   bool modified = false;
   if (U_SUCCESS(status)) {
-    for (int32_t begin = ubrk_first(breaks), end; (end = ubrk_next(breaks)) != UBRK_DONE; begin = end)
+    for (int32_t begin = ubrk_first(breaks), end; (end = ubrk_next(breaks)) != UBRK_DONE;
+         begin = end)
       modified |= rewriteGrapheme(std::string_view(text).substr(size_t(begin), size_t(end - begin)),
                                   changes);
   }

@@ -42,8 +42,8 @@ Expected<Regex> Regex::compile(std::string_view pattern) {
     onig_initialize(encodings, 1);
   });
   if (pattern.size() > maxPatternBytes)
-    return error(Code::ResourceExhausted)
-           << "regular expression of " << pattern.size() << " bytes; the limit is " << maxPatternBytes;
+    return error(Code::ResourceExhausted) << "regular expression of " << pattern.size()
+                                          << " bytes; the limit is " << maxPatternBytes;
   if (!isValidUtf8(pattern))
     return error(Code::Corrupt) << "regular expression is not valid UTF-8";
   regex_t *compiled = nullptr;

@@ -38,8 +38,9 @@ Status TokenSequence::truncate(size_t maxLength, size_t stride,
     return Status::ok();
   }
   if (stride >= maxLength)
-    return error(Code::InvalidArgument) << "truncation: stride " << stride << " must be less than the "
-                                        << maxLength << " tokens left beside special tokens";
+    return error(Code::InvalidArgument)
+           << "truncation: stride " << stride << " must be less than the " << maxLength
+           << " tokens left beside special tokens";
   std::vector<TokenSlot> all = std::move(slots);
   *this = {};
   bool first = true;
@@ -57,7 +58,8 @@ void TokenSequence::append(const TokenSequence &other) {
   std::vector<TokenSequence> combined;
   auto combine = [&](const TokenSequence &left, const TokenSequence &right) {
     combined.push_back({left.slots, {}});
-    combined.back().slots.insert(combined.back().slots.end(), right.slots.begin(), right.slots.end());
+    combined.back().slots.insert(combined.back().slots.end(), right.slots.begin(),
+                                 right.slots.end());
   };
   for (const TokenSequence &mine : overflowing) {
     combine(mine, other);
@@ -90,8 +92,8 @@ void TokenSequence::setTypeIds(uint32_t typeId) {
 }
 
 namespace {
-/// How many tokens of each sequence "longest first" keeps: the shorter one whole if the longer can give
-/// enough, else half each.
+/// How many tokens of each sequence "longest first" keeps: the shorter one whole if the longer can
+/// give enough, else half each.
 std::pair<size_t, size_t> longestFirst(size_t first, size_t second, size_t maxLength) {
   size_t shorter = std::min(first, second);
   size_t longer = shorter > maxLength ? shorter : std::max(shorter, maxLength - shorter);

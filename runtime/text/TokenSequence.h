@@ -33,8 +33,8 @@ struct TokenSequence {
   void setTypeIds(uint32_t typeId);
 };
 
-/// Cuts `first` and, where there is one, `pair` to `settings.maxLength` together. InvalidArgument where
-/// the strategy asks for a pair that is not there, or for more than its sequence can give.
+/// Cuts `first` and, where there is one, `pair` to `settings.maxLength` together. InvalidArgument
+/// where the strategy asks for a pair that is not there, or for more than its sequence can give.
 Status truncatePair(TokenSequence &first, TokenSequence *pair, const TokenizerTruncation &settings);
 
 /// Pads all to the length that the settings ask for.

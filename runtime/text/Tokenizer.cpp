@@ -18,7 +18,8 @@ constexpr size_t maxTextBytes = 1u << 30;
 constexpr size_t maxOverflow = 1u << 16;
 
 /// Runs `f`, turning what the libraries underneath may throw into a Status.
-template <typename F> auto guarded(F f) -> decltype(f()) {
+template <typename F>
+auto guarded(F f) -> decltype(f()) {
   try {
     return f();
   } catch (const std::bad_alloc &) {
@@ -38,7 +39,8 @@ struct InputText {
     text.reserve(given.size());
     charOfByte.reserve(given.size());
     for (char32_t c : codePoints(given, &charStarts)) {
-      charOfByte.insert(charOfByte.end(), utf8Length(c), charOfByte.empty() ? 0 : charOfByte.back() + 1);
+      charOfByte.insert(charOfByte.end(), utf8Length(c),
+                        charOfByte.empty() ? 0 : charOfByte.back() + 1);
       appendUtf8(text, c);
     }
   }
@@ -62,10 +64,10 @@ bool isSpaceLike(char32_t c) { return c == byteToChar(' ') || isWhitespace(c); }
 
 void countSpaces(std::string_view value, TokenSlot &slot) {
   std::vector<char32_t> chars = codePoints(value);
-  slot.leadingSpaces = uint32_t(
-      std::find_if_not(chars.begin(), chars.end(), isSpaceLike) - chars.begin());
-  slot.trailingSpaces = uint32_t(
-      std::find_if_not(chars.rbegin(), chars.rend(), isSpaceLike) - chars.rbegin());
+  slot.leadingSpaces =
+      uint32_t(std::find_if_not(chars.begin(), chars.end(), isSpaceLike) - chars.begin());
+  slot.trailingSpaces =
+      uint32_t(std::find_if_not(chars.rbegin(), chars.rend(), isSpaceLike) - chars.rbegin());
 }
 
 /// Encodes one text up to, but without, truncation and post-processing.
@@ -243,7 +245,9 @@ Expected<std::vector<Encoding>> Tokenizer::encodeBatch(std::span<const std::stri
   });
 }
 
-const std::optional<TokenizerTruncation> &Tokenizer::truncation() const { return parts_->truncation; }
+const std::optional<TokenizerTruncation> &Tokenizer::truncation() const {
+  return parts_->truncation;
+}
 const std::optional<TokenizerPadding> &Tokenizer::padding() const { return parts_->padding; }
 
 Expected<std::string> Tokenizer::decode(std::span<const uint32_t> ids, bool skipSpecial) const {
@@ -276,7 +280,8 @@ std::optional<std::string> Tokenizer::idToToken(uint32_t id) const {
 }
 
 namespace {
-/// The bytes behind a spelling in the byte-level alphabet; nothing where it is not all in that alphabet.
+/// The bytes behind a spelling in the byte-level alphabet; nothing where it is not all in that
+/// alphabet.
 std::optional<std::string> byteLevelBytes(std::string_view spelling) {
   std::string out;
   for (char32_t c : codePoints(spelling)) {

@@ -73,8 +73,9 @@ Expected<std::optional<std::string>> configTemplate(const Json &config) {
         chosen = std::move(source);
     }
   if (!chosen)
-    return error(Code::Corrupt) << "tokenizer_config.json: field 'chat_template' must be a string or a "
-                                   "list of {\"name\", \"template\"}";
+    return error(Code::Corrupt)
+           << "tokenizer_config.json: field 'chat_template' must be a string or a "
+              "list of {\"name\", \"template\"}";
   return chosen;
 }
 
@@ -134,13 +135,15 @@ namespace {
 constexpr std::string_view magic = "PLXT";
 constexpr uint32_t serializedVersion = 1;
 
-template <typename T> void appendNumber(std::string &out, T value) {
+template <typename T>
+void appendNumber(std::string &out, T value) {
   for (size_t i = 0; i < sizeof(T); ++i)
     out += char((value >> (8 * i)) & 0xFF);
 }
 
 /// Takes a little-endian number off the front of `bytes`.
-template <typename T> Expected<T> takeNumber(std::string_view &bytes) {
+template <typename T>
+Expected<T> takeNumber(std::string_view &bytes) {
   if (bytes.size() < sizeof(T))
     return error(Code::Corrupt) << "serialized tokenizer: cut short";
   T value = 0;
@@ -172,9 +175,6 @@ std::string packSerialized(SerializedKind kind, std::string_view first, std::str
   }
   return out;
 }
-
-/// Declared in GgufLoad.cpp's terms: the JSON form of a GGUF vocabulary.
-Expected<GgufVocabulary> ggufFromJson(std::string_view json);
 
 Expected<Parts> loadSerialized(std::string_view bytes) {
   if (!bytes.starts_with(magic))

@@ -12,8 +12,8 @@
 namespace plexus::text {
 
 struct TokenizerParts {
-  std::unique_ptr<Normalizer> normalizer;       ///< May be null.
-  std::unique_ptr<PreTokenizer> preTokenizer;   ///< May be null.
+  std::unique_ptr<Normalizer> normalizer;     ///< May be null.
+  std::unique_ptr<PreTokenizer> preTokenizer; ///< May be null.
   std::unique_ptr<Model> model;
   std::unique_ptr<PostProcessor> postProcessor; ///< May be null.
   std::unique_ptr<Decoder> decoder;             ///< May be null: pieces are joined by spaces.
@@ -35,6 +35,8 @@ struct TokenizerParts {
 using Parts = std::unique_ptr<TokenizerParts>;
 Expected<Parts> loadJson(std::string_view json, std::string_view config);
 Expected<Parts> loadGguf(const GgufVocabulary &vocabulary);
+/// The JSON form that a serialized GGUF vocabulary has.
+Expected<GgufVocabulary> ggufFromJson(std::string_view json);
 Expected<Parts> loadSerialized(std::string_view bytes);
 
 /// What kind of content a serialized tokenizer holds. The values are part of the artifact format.

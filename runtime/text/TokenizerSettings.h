@@ -6,7 +6,8 @@
 
 namespace plexus::text {
 
-/// The two sections, where `json` (a whole tokenizer.json, or any object that has them) carries them.
+/// The two sections, where `json` (a whole tokenizer.json, or any object that has them) carries
+/// them.
 Expected<std::optional<TokenizerTruncation>> readTruncation(const Json &json);
 Expected<std::optional<TokenizerPadding>> readPadding(const Json &json);
 

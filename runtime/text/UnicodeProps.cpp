@@ -18,7 +18,8 @@ bool existsIn(char32_t c, uint8_t major) {
 bool hasCategory(char32_t c, uint32_t mask) { return (U_GET_GC_MASK(UChar32(c)) & mask) != 0; }
 
 /// Characters whose category changed between the edition in question and ICU's.
-template <size_t N> bool isOneOf(char32_t c, const char32_t (&list)[N]) {
+template <size_t N>
+bool isOneOf(char32_t c, const char32_t (&list)[N]) {
   return std::find(std::begin(list), std::end(list), c) != std::end(list);
 }
 } // namespace
@@ -59,7 +60,8 @@ bool isControlOther(char32_t c) {
 bool isNonspacingMark(char32_t c) {
   if (c < 0x300)
     return false;
-  constexpr char32_t wasNonspacing[] = {0x1734}, becameNonspacing[] = {0x1885, 0x1886, 0xA9BD, 0x111C9};
+  constexpr char32_t wasNonspacing[] = {0x1734},
+                     becameNonspacing[] = {0x1885, 0x1886, 0xA9BD, 0x111C9};
   if (isOneOf(c, wasNonspacing))
     return true;
   return hasCategory(c, U_GC_MN_MASK) && existsIn(c, 8) && !isOneOf(c, becameNonspacing);

@@ -1,9 +1,9 @@
 // Character classes as the reference tokenizer sees them, on top of ICU.
 //
-// Vocabularies were trained with fixed editions of Unicode: punctuation, control and non-spacing marks
-// by Unicode 8, decompositions, combining marks and scripts by Unicode 9. A character that came later
-// has none of these properties here, whatever ICU knows about it. White space, letters, digits and
-// case follow the ICU that is linked.
+// Vocabularies were trained with fixed editions of Unicode: punctuation, control and non-spacing
+// marks by Unicode 8, decompositions, combining marks and scripts by Unicode 9. A character that
+// came later has none of these properties here, whatever ICU knows about it. White space, letters,
+// digits and case follow the ICU that is linked.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@ namespace plexus::text {
 
 bool isWhitespace(char32_t c); ///< Property White_Space.
 bool isNumeric(char32_t c);    ///< Categories Nd, Nl, No.
-bool isWordChar(char32_t c);   ///< `\w` of UTS 18: alphabetic, marks, decimal digits, connectors, joiners.
+bool isWordChar(
+    char32_t c); ///< `\w` of UTS 18: alphabetic, marks, decimal digits, connectors, joiners.
 bool isPunctuation(char32_t c);    ///< ASCII punctuation, or a P category of Unicode 8.
 bool isControlOther(char32_t c);   ///< Cc, Cf or Co of Unicode 8.
 bool isNonspacingMark(char32_t c); ///< Mn of Unicode 8.

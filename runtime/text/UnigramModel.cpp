@@ -73,9 +73,8 @@ Status Unigram::bestSteps(std::string_view word, std::vector<Step> &steps) const
     }
     if (!covered) {
       if (!unknown_)
-        return error(Code::Corrupt)
-               << "model Unigram: '" << word.substr(begin, length)
-               << "' is not in the vocabulary and there is no unk_id";
+        return error(Code::Corrupt) << "model Unigram: '" << word.substr(begin, length)
+                                    << "' is not in the vocabulary and there is no unk_id";
       offer(begin, begin + length, unknownScore_, *unknown_);
     }
     begin += length;
@@ -145,8 +144,8 @@ Expected<std::unique_ptr<Model>> makeUnigramModel(const Fields &f) {
   if (f.find("unk_id")) {
     PLX_ASSIGN(uint64_t id, f.number("unk_id"));
     if (id >= scores.size())
-      return error(Code::Corrupt) << f.what() << ": unk_id " << id << " is beyond the vocabulary of "
-                                  << scores.size();
+      return error(Code::Corrupt) << f.what() << ": unk_id " << id
+                                  << " is beyond the vocabulary of " << scores.size();
     unknown = uint32_t(id);
   }
   PLX_ASSIGN(bool byteFallback, f.boolean("byte_fallback", false));

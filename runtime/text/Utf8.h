@@ -16,9 +16,9 @@ struct DecodedChar {
   bool valid;
 };
 
-/// Decodes the character that starts at `s[pos]` (pos < s.size()). Where the bytes are not UTF-8 the
-/// longest prefix that could have begun a character counts as one U+FFFD (Unicode 15, section 3.9,
-/// "maximal subpart").
+/// Decodes the character that starts at `s[pos]` (pos < s.size()). Where the bytes are not UTF-8
+/// the longest prefix that could have begun a character counts as one U+FFFD (Unicode 15,
+/// section 3.9, "maximal subpart").
 DecodedChar decodeAt(std::string_view s, size_t pos);
 
 /// Appends `c` as UTF-8. Surrogates and values beyond U+10FFFF are written as U+FFFD.
@@ -40,7 +40,8 @@ bool isValidUtf8(std::string_view s);
 /// `s` with each maximal invalid subpart replaced by U+FFFD.
 std::string lossyUtf8(std::string_view s);
 
-/// The characters of `s`; `starts`, where given, receives the byte offset of each and a closing s.size().
+/// The characters of `s`; `starts`, where given, receives the byte offset of each and a closing
+/// s.size().
 std::vector<char32_t> codePoints(std::string_view s, std::vector<uint32_t> *starts = nullptr);
 
 size_t countChars(std::string_view s);

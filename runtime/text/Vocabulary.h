@@ -22,9 +22,7 @@ public:
 
   std::optional<uint32_t> find(std::string_view token) const;
   /// The token of `id`, or nullptr.
-  const std::string *token(uint32_t id) const {
-    return id < byId_.size() ? byId_[id] : nullptr;
-  }
+  const std::string *token(uint32_t id) const { return id < byId_.size() ? byId_[id] : nullptr; }
   /// Number of different tokens.
   size_t size() const { return ids_.size(); }
   /// One more than the largest id.

@@ -9,8 +9,8 @@ namespace {
 class WordPiece : public Model {
 public:
   WordPiece(Vocabulary vocabulary, std::string unknown, std::string prefix, uint64_t maxChars)
-      : vocabulary_(std::move(vocabulary)), unknown_(std::move(unknown)), prefix_(std::move(prefix)),
-        maxChars_(maxChars) {
+      : vocabulary_(std::move(vocabulary)), unknown_(std::move(unknown)),
+        prefix_(std::move(prefix)), maxChars_(maxChars) {
     std::vector<std::pair<std::string_view, uint32_t>> entries;
     for (uint32_t id = 0; id < vocabulary_.idLimit(); ++id)
       if (const std::string *token = vocabulary_.token(id); token && vocabulary_.find(*token) == id)
