@@ -1,0 +1,162 @@
+// Measures generated products on one thread: few rows against a plain read of the weights, many
+// rows against oneDNN's f32 matmul, all in one run.
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "oneapi/dnnl/dnnl.hpp"
+#include "passes/lower/cpu/emit/Product.h"
+#include "tests/unit/emit/Harness.h"
+#include "tests/unit/emit/Packing.h"
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <immintrin.h>
+
+extern "C" void omp_set_num_threads(int);
+
+using namespace mlir;
+using namespace plexus::emit;
+using namespace plexus::emit::test;
+
+namespace {
+
+/// Seconds of the fastest of several runs.
+double fastest(int runs, const std::function<void()> &run) {
+  double best = 1e30;
+  for (int i = 0; i < runs; ++i) {
+    auto start = std::chrono::steady_clock::now();
+    run();
+    std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    best = std::min(best, time.count());
+  }
+  return best;
+}
+
+__attribute__((target("avx2"))) float readAll(const char *data, size_t size) {
+  __m256 sums[8] = {};
+  for (size_t i = 0; i + 256 <= size; i += 256) {
+    _mm_prefetch(data + i + 4096, _MM_HINT_T0);
+    _mm_prefetch(data + i + 4096 + 64, _MM_HINT_T0);
+    _mm_prefetch(data + i + 4096 + 128, _MM_HINT_T0);
+    _mm_prefetch(data + i + 4096 + 192, _MM_HINT_T0);
+    for (int j = 0; j < 8; ++j)
+      sums[j] = _mm256_add_ps(sums[j],
+                              _mm256_loadu_ps(reinterpret_cast<const float *>(data + i) + 8 * j));
+  }
+  for (int j = 1; j < 8; ++j)
+    sums[0] = _mm256_add_ps(sums[0], sums[j]);
+  return sums[0][0] + sums[0][5];
+}
+
+/// out = x W, generated for one ISA level.
+struct Generated {
+  Generated(const Isa &isa, const ProductSpec &spec) : spec(spec) {
+    auto start = std::chrono::steady_clock::now();
+    code = compiler.compile(
+        isa, {compiler.rows(spec.k), compiler.index(), compiler.bytes(), compiler.rows(spec.n)},
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          emitProduct(b, loc, isa, spec, {args[0], args[1], args[2], Value()},
+                      [&](OpBuilder &b, Location loc, const ProductLanes &lanes) {
+                        lanes.store(b, loc, lanes.sums[0], args[3], {lanes.row, lanes.column});
+                      });
+        });
+    std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+    compileSeconds = time.count();
+  }
+  void run(const std::vector<float> &x, int64_t rows, const std::vector<char> &weight,
+           std::vector<float> &out) const {
+    code(Buffer::matrix(x.data(), rows, spec.k, spec.k), rows,
+         Buffer::vector(weight.data(), weight.size()),
+         Buffer::matrix(out.data(), rows, spec.n, spec.n));
+  }
+  ProductSpec spec;
+  Compiler compiler;
+  Compiled code;
+  double compileSeconds;
+};
+
+const char *layoutName(plx_layout layout) {
+  return layout == PLX_LAYOUT_F32 ? "f32" : layout == PLX_LAYOUT_BF16 ? "bf16" : "f16";
+}
+
+void benchFewRows(const Isa &isa, plx_layout layout, const char *objectPath) {
+  ProductSpec spec{2048, 32768, layout};
+  Generated product(isa, spec);
+  if (objectPath)
+    std::ofstream(std::string(objectPath) + "." + layoutName(layout)) << product.code.object();
+  std::vector<char> weight(spec.weightBytes(), 1);
+  std::vector<float> x(16 * spec.k, 0.5f), out(16 * spec.n);
+  volatile float sink = 0;
+  double read = 1e30, times[5] = {1e30, 1e30, 1e30, 1e30, 1e30};
+  const int64_t rows[5] = {1, 2, 4, 8, 16};
+  for (int repeat = 0; repeat < 4; ++repeat) {
+    read = std::min(read, fastest(2, [&] { sink = sink + readAll(weight.data(), weight.size()); }));
+    for (int i = 0; i < 5; ++i)
+      times[i] = std::min(times[i], fastest(2, [&] { product.run(x, rows[i], weight, out); }));
+  }
+  double gigabytes = weight.size() * 1e-9;
+  std::printf("%s %s, %ld x %ld, compiled in %.2f s: read loop %.1f GB/s;", isa.name.str().c_str(),
+              layoutName(layout), long(spec.k), long(spec.n), product.compileSeconds,
+              gigabytes / read);
+  for (int i = 0; i < 5; ++i)
+    std::printf("  T=%ld %.1f (%.0f%%)", long(rows[i]), gigabytes / times[i],
+                100 * read / times[i]);
+  std::printf("\n");
+}
+
+double oneDnnSeconds(int64_t m, int64_t k, int64_t n, std::vector<float> &x, std::vector<float> &w,
+                     std::vector<float> &out) {
+  using namespace dnnl;
+  engine cpu(engine::kind::cpu, 0);
+  stream queue(cpu);
+  using Tag = memory::format_tag;
+  memory::desc source({m, k}, memory::data_type::f32, Tag::ab);
+  memory::desc any({k, n}, memory::data_type::f32, Tag::any);
+  memory::desc target({m, n}, memory::data_type::f32, Tag::ab);
+  matmul::primitive_desc description(cpu, source, any, target);
+  matmul primitive(description);
+  memory weights(description.weights_desc(), cpu);
+  memory plain({{k, n}, memory::data_type::f32, Tag::ab}, cpu, w.data());
+  reorder(plain, weights).execute(queue, plain, weights);
+  memory in(source, cpu, x.data()), result(target, cpu, out.data());
+  std::printf("oneDNN %s: ", description.impl_info_str());
+  return fastest(8, [&] {
+    primitive.execute(queue,
+                      {{DNNL_ARG_SRC, in}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, result}});
+    queue.wait();
+  });
+}
+
+void benchManyRows(const Isa &isa) {
+  int64_t m = 512, k = 1024, n = 4096;
+  std::vector<float> x(m * k, 0.5f), w(k * n, 0.25f), out(m * n);
+  double flops = 2e-9 * m * k * n;
+  double reference = oneDnnSeconds(m, k, n, x, w, out);
+  std::printf("%.1f GFLOP/s;", flops / reference);
+  for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16}) {
+    ProductSpec spec{k, n, layout};
+    Generated product(isa, spec);
+    std::vector<char> weight(spec.weightBytes(), 1);
+    for (int64_t rows : {64, 512}) {
+      double time = fastest(8, [&] { product.run(x, rows, weight, out); });
+      double rate = flops * rows / m / time;
+      std::printf("  %s T=%ld %.1f (%.0f%%)", layoutName(layout), long(rows), rate,
+                  100 * rate * reference / flops);
+    }
+  }
+  std::printf("\n");
+}
+
+} // namespace
+
+/// usage: bench_products [OBJECT]: writes the machine code to OBJECT.<layout> too.
+int main(int argc, char **argv) {
+  omp_set_num_threads(1);
+  for (const Isa &isa : isas()) {
+    if (isa.vectorBits == 512 && !hostHasAvx512())
+      continue;
+    for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16})
+      benchFewRows(isa, layout, argc > 1 ? argv[1] : nullptr);
+    benchManyRows(isa);
+  }
+}
