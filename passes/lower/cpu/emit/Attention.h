@@ -51,9 +51,10 @@ void emitAttention(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
                    const AttentionSpec &spec, const AttentionOperands &operands);
 
 /// Emits the writing of k [T, kvHeads * keyDim] and v [T, kvHeads * valueDim] (rank-2 memrefs, free
-/// row stride) into the pages of `kv` (!llvm.ptr to plx_kv) at slot[t] of each token's sequence.
-void emitKvWrite(mlir::OpBuilder &builder, mlir::Location loc, int64_t kvHeads, int64_t keyDim,
-                 int64_t valueDim, mlir::Value key, mlir::Value value, mlir::Value batch,
+/// row stride) into the pages of `kv` (!llvm.ptr to plx_kv) at slot[t] of each token's sequence. Of
+/// `spec` only kvHeads, keyDim and valueDim matter.
+void emitKvWrite(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
+                 const AttentionSpec &spec, mlir::Value key, mlir::Value value, mlir::Value batch,
                  mlir::Value kv);
 
 } // namespace plexus::emit

@@ -31,6 +31,10 @@ mlir::Value byteOffset(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 mlir::Value loadPage(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value kv,
                      mlir::Value sequence, mlir::Value page);
 
+/// A parallel loop over tokens, in items of 16: a decode step stays on its thread.
+void forTokens(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tokens,
+               llvm::function_ref<void(mlir::Value)> body);
+
 } // namespace plexus::emit
 
 #endif // PLEXUS_PASSES_LOWER_CPU_EMIT_BATCH_H

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/TypeUtilities.h"
+#include <numeric>
 
 using namespace mlir;
 
@@ -115,6 +116,32 @@ Code::Values Code::ifElse(Value condition, TypeRange types, llvm::function_ref<V
   builder.setInsertionPointToStart(op.elseBlock());
   make<scf::YieldOp>(otherwise());
   return Values(op.getResults());
+}
+
+void Code::pieces(int64_t size, int64_t lanes,
+                  llvm::function_ref<void(Value, VectorType)> body) const {
+  int64_t full = size / lanes * lanes;
+  if (full > 0)
+    loop(0, full, lanes, [&](Value i) { body(i, floats(lanes)); });
+  if (full < size)
+    body(index(full), floats(size - full));
+}
+
+void Code::rowTiles(Value rows, int64_t tileRows,
+                    llvm::function_ref<void(int64_t, Value)> body) const {
+  Value rest = rem(rows, tileRows), full = sub(rows, rest);
+  loop(index(0), full, tileRows, [&](Value row) { body(tileRows, row); });
+  llvm::SmallVector<int64_t> cases(tileRows - 1);
+  std::iota(cases.begin(), cases.end(), 1);
+  auto op = make<scf::IndexSwitchOp>(TypeRange{}, rest, cases, cases.size());
+  OpBuilder::InsertionGuard guard(builder);
+  for (auto [region, size] : llvm::zip_equal(op.getCaseRegions(), cases)) {
+    builder.createBlock(&region);
+    body(size, full);
+    make<scf::YieldOp>();
+  }
+  builder.createBlock(&op.getDefaultRegion());
+  make<scf::YieldOp>();
 }
 
 Value Code::stackBuffer(int64_t size, Type type) const {

@@ -73,6 +73,15 @@ struct Code {
   Values ifElse(Value condition, mlir::TypeRange types, llvm::function_ref<Values()> then,
                 llvm::function_ref<Values()> otherwise) const;
 
+  /// Calls `body` with the begin and type of the pieces of [0, size): whole vectors, in a loop,
+  /// then the rest as one shorter vector.
+  void pieces(int64_t size, int64_t lanes,
+              llvm::function_ref<void(Value, mlir::VectorType)> body) const;
+  /// Calls `body` for tiles of `tileRows` rows, in a loop, then for the rest, whose size it gets as
+  /// a constant: one call for each possible size.
+  void rowTiles(Value rows, int64_t tileRows,
+                llvm::function_ref<void(int64_t rows, Value row)> body) const;
+
   /// memref<size x type> on the stack, aligned to 64 bytes. Only inside stackScope.
   Value stackBuffer(int64_t size, mlir::Type type) const;
   /// Frees what the body puts on the stack when it ends: a parallel body runs many times in a

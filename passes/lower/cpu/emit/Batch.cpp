@@ -1,0 +1,76 @@
+// Reads the structs of runtime/abi/Call.h from generated code.
+#include "passes/lower/cpu/emit/Batch.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/lower/cpu/emit/Code.h"
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+/// The address `bytes` (i64 or a constant) behind `base`.
+static Value address(const Code &code, Value base, LLVM::GEPArg bytes) {
+  return code.make<LLVM::GEPOp>(base.getType(), code.builder.getI8Type(), base,
+                                llvm::ArrayRef<LLVM::GEPArg>{bytes});
+}
+
+static Value field(const Code &code, Value base, size_t offset, Type type) {
+  return code.make<LLVM::LoadOp>(type,
+                                 address(code, base, LLVM::GEPArg(static_cast<int32_t>(offset))));
+}
+
+Value byteOffset(OpBuilder &builder, Location loc, Value base, Value bytes) {
+  Code code{builder, loc};
+  return address(code, base, code.toI64(bytes));
+}
+
+BatchFields loadBatch(OpBuilder &builder, Location loc, Value batch) {
+  Code code{builder, loc};
+  auto size = [&](size_t offset) {
+    return code.toIndex(field(code, batch, offset, builder.getI64Type()));
+  };
+  auto array = [&](size_t offset) { return field(code, batch, offset, batch.getType()); };
+  BatchFields fields;
+  fields.tokens = size(offsetof(plx_batch, tokens));
+  fields.sequences = size(offsetof(plx_batch, sequences));
+  fields.treeWords = size(offsetof(plx_batch, tree_words));
+  fields.sequence = array(offsetof(plx_batch, sequence));
+  fields.position = array(offsetof(plx_batch, position));
+  fields.index = array(offsetof(plx_batch, index));
+  fields.slot = array(offsetof(plx_batch, slot));
+  fields.tokenBegin = array(offsetof(plx_batch, token_begin));
+  fields.past = array(offsetof(plx_batch, past));
+  fields.tree = array(offsetof(plx_batch, tree));
+  fields.pendingIndex = array(offsetof(plx_batch, pending_index));
+  fields.pendingBegin = array(offsetof(plx_batch, pending_begin));
+  return fields;
+}
+
+Value loadI32(OpBuilder &builder, Location loc, Value array, Value i) {
+  Code code{builder, loc};
+  Value place = byteOffset(builder, loc, array, code.mul(i, sizeof(int32_t)));
+  return code.toIndex(code.make<LLVM::LoadOp>(builder.getI32Type(), place));
+}
+
+void forTokens(OpBuilder &builder, Location loc, Value tokens,
+               llvm::function_ref<void(Value)> body) {
+  constexpr int64_t kTokens = 16;
+  Code code{builder, loc};
+  code.parallel(code.ceilDiv(tokens, kTokens), [&](Value block) {
+    Value begin = code.mul(block, kTokens);
+    code.loop(begin, code.min(code.add(begin, kTokens), tokens), 1, body);
+  });
+}
+
+Value loadPage(OpBuilder &builder, Location loc, Value kv, Value sequence, Value page) {
+  Code code{builder, loc};
+  Type pointer = kv.getType();
+  Value table = field(code, kv, offsetof(plx_kv, pages), pointer);
+  Value offset = field(code, kv, offsetof(plx_kv, layer_offset), builder.getI64Type());
+  auto element = [&](Value array, Value i) {
+    Value place = byteOffset(builder, loc, array, code.mul(i, sizeof(void *)));
+    return code.make<LLVM::LoadOp>(pointer, place);
+  };
+  return address(code, element(element(table, sequence), page), offset);
+}
+
+} // namespace plexus::emit

@@ -1,0 +1,104 @@
+// Generates rotary position embedding.
+#include "passes/lower/cpu/emit/Rope.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/lower/cpu/emit/Batch.h"
+#include "passes/lower/cpu/emit/Code.h"
+#include "passes/lower/cpu/emit/VectorMath.h"
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+namespace {
+
+/// Whether the sequence of `token` has reached originalContext.
+Value isLong(const Code &code, const BatchFields &fields, Value token, int64_t originalContext) {
+  OpBuilder &b = code.builder;
+  Value sequence = loadI32(b, code.loc, fields.sequence, token);
+  Value end = loadI32(b, code.loc, fields.tokenBegin, code.add(sequence, 1));
+  Value last = loadI32(b, code.loc, fields.position, code.add(end, -1));
+  return code.less(code.index(originalContext - 1), last);
+}
+
+/// The two values of a pair, rotated: {a cos - b sin, b cos + a sin}.
+std::pair<Value, Value> rotate(const Code &code, Value a, Value b, Value cos, Value sin) {
+  auto product = [&](Value x, Value y) { return code.make<arith::MulFOp>(x, y); };
+  return {code.make<arith::SubFOp>(product(a, cos), product(b, sin)),
+          code.make<arith::AddFOp>(product(b, cos), product(a, sin))};
+}
+
+} // namespace
+
+void emitRopeTable(OpBuilder &builder, Location loc, const Isa &isa, const RopeSpec &spec,
+                   Value batch, Value invFreq, Value longInvFreq, Value table) {
+  Code code{builder, loc};
+  int64_t half = spec.dims / 2;
+  BatchFields fields = loadBatch(builder, loc, batch);
+  forTokens(builder, loc, fields.tokens, [&](Value token) {
+    Value position = code.toI32(loadI32(builder, loc, fields.position, token));
+    Value angle = code.make<arith::SIToFPOp>(builder.getF32Type(), position);
+    Value useLong;
+    if (longInvFreq)
+      useLong = isLong(code, fields, token, spec.originalContext);
+    code.pieces(half, isa.lanes(), [&](Value i, VectorType type) {
+      Value frequency = code.loadVector(type, invFreq, {i});
+      if (longInvFreq)
+        frequency = code.select(useLong, code.loadVector(type, longInvFreq, {i}), frequency);
+      Value angles = code.make<arith::MulFOp>(code.splat(type.getNumElements(), angle), frequency);
+      auto [sin, cos] = emitSinCos(builder, loc, angles);
+      Value factor = code.constant(type, spec.attentionScaling);
+      code.storeVector(code.make<arith::MulFOp>(cos, factor), table, {token, i});
+      code.storeVector(code.make<arith::MulFOp>(sin, factor), table, {token, code.add(i, half)});
+    });
+  });
+}
+
+/// Pairs (i, i + dims/2): two vectors.
+static void rotateHalves(const Code &code, int64_t lanes, const RopeSpec &spec, Value token,
+                         Value base, Value in, Value out, Value table) {
+  int64_t half = spec.dims / 2;
+  code.pieces(half, lanes, [&](Value i, VectorType type) {
+    Value low = code.add(base, i), high = code.add(low, half);
+    auto [a, b] =
+        rotate(code, code.loadVector(type, in, {token, low}),
+               code.loadVector(type, in, {token, high}), code.loadVector(type, table, {token, i}),
+               code.loadVector(type, table, {token, code.add(i, half)}));
+    code.storeVector(a, out, {token, low});
+    code.storeVector(b, out, {token, high});
+  });
+}
+
+/// Pairs (2i, 2i + 1): one vector of twice the length.
+static void rotatePairs(const Code &code, int64_t lanes, const RopeSpec &spec, Value token,
+                        Value base, Value in, Value out, Value table) {
+  int64_t half = spec.dims / 2;
+  code.pieces(half, lanes, [&](Value i, VectorType type) {
+    Value place = code.add(base, code.mul(i, 2));
+    VectorType both = code.floats(2 * type.getNumElements());
+    auto parts = code.make<vector::DeinterleaveOp>(code.loadVector(both, in, {token, place}));
+    auto [a, b] =
+        rotate(code, parts.getRes1(), parts.getRes2(), code.loadVector(type, table, {token, i}),
+               code.loadVector(type, table, {token, code.add(i, half)}));
+    code.storeVector(code.make<vector::InterleaveOp>(both, a, b), out, {token, place});
+  });
+}
+
+void emitRope(OpBuilder &builder, Location loc, const Isa &isa, const RopeSpec &spec, int64_t heads,
+              int64_t headDim, Value rows, Value in, Value out, Value table) {
+  Code code{builder, loc};
+  forTokens(builder, loc, rows, [&](Value token) {
+    code.loop(0, heads, 1, [&](Value head) {
+      Value base = code.mul(head, headDim);
+      (spec.interleaved ? rotatePairs : rotateHalves)(code, isa.lanes(), spec, token, base, in, out,
+                                                      table);
+      if (in == out || spec.dims == headDim)
+        return;
+      code.pieces(headDim - spec.dims, isa.lanes(), [&](Value i, VectorType type) {
+        Value place = code.add(base, code.add(i, spec.dims));
+        code.storeVector(code.loadVector(type, in, {token, place}), out, {token, place});
+      });
+    });
+  });
+}
+
+} // namespace plexus::emit
