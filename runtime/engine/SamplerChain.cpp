@@ -1,0 +1,150 @@
+#include "runtime/engine/SamplerChain.h"
+
+#include "runtime/plugins/Structs.h"
+
+#include <algorithm>
+
+namespace plexus {
+namespace {
+
+/// The options that a provision understands, as the ABI wants them.
+class OptionArray {
+public:
+  OptionArray(const OptionList &options, const std::vector<std::string> &keys) {
+    for (const auto &[key, value] : options)
+      if (std::find(keys.begin(), keys.end(), key) != keys.end())
+        options_.push_back({sizeof(plx_option), nullptr, toStr(key), toStr(value)});
+    for (const plx_option &option : options_)
+      pointers_.push_back(&option);
+  }
+  const plx_option *const *data() const { return pointers_.data(); }
+  size_t size() const { return pointers_.size(); }
+
+private:
+  std::vector<plx_option> options_;
+  std::vector<const plx_option *> pointers_;
+};
+
+} // namespace
+
+SamplerChain &SamplerChain::operator=(SamplerChain &&other) noexcept {
+  std::swap(entries_, other.entries_);
+  return *this;
+}
+SamplerChain::~SamplerChain() {
+  for (Entry &entry : entries_)
+    if (entry.sampler.destroy)
+      entry.sampler.destroy(entry.sampler.self);
+}
+
+Status SamplerChain::check(const Entry &entry) {
+  plx_sampler copy;
+  PLX_RETURN_IF_ERROR(readStruct(&entry.sampler, copy, "plx_sampler").at(entry.id));
+  if (copy.stage < PLX_STAGE_MASK || copy.stage > PLX_STAGE_FILTER)
+    return error(Code::InvalidArgument)
+           << "sampler '" << entry.id << "': stage is " << copy.stage << ", expected 0 to 3";
+  if (!copy.clone || !copy.destroy || !copy.accept != !copy.rollback)
+    return error(Code::InvalidArgument)
+           << "sampler '" << entry.id
+           << "': clone and destroy must be set, accept and rollback both or neither";
+  return Status::ok();
+}
+
+Expected<SamplerChain> SamplerChain::create(PluginHost &host, std::span<const std::string> ids,
+                                            const OptionList &options, int64_t vocabSize,
+                                            std::span<const int32_t> prompt) {
+  SamplerChain chain;
+  for (const std::string &id : ids) {
+    PLX_ASSIGN(Provider provider, host.find("sampler", id));
+    const auto *factory =
+        static_cast<const plx_sampler_factory *>(provider.plugin->factory(PLX_SAMPLER_FACTORY_ID));
+    plx_sampler_factory checked;
+    PLX_RETURN_IF_ERROR(
+        readStruct(factory, checked, "plx_sampler_factory").at(provider.plugin->path()));
+    const OptionArray given(options, provider.provision->options);
+    Entry entry = {{}, id, provider.plugin};
+    entry.sampler.struct_size = sizeof(plx_sampler);
+    ErrorReceiver receiver;
+    const plx_status code = checked.create
+                                ? checked.create(toStr(id), given.data(), given.size(), vocabSize,
+                                                 &entry.sampler, receiver.get())
+                                : PLX_UNSUPPORTED;
+    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + id + "'"));
+    if (!entry.sampler.apply)
+      continue;
+    PLX_RETURN_IF_ERROR(check(entry));
+    chain.entries_.push_back(std::move(entry));
+  }
+  std::stable_sort(
+      chain.entries_.begin(), chain.entries_.end(),
+      [](const Entry &a, const Entry &b) { return a.sampler.stage < b.sampler.stage; });
+  PLX_RETURN_IF_ERROR(chain.accept(prompt));
+  return chain;
+}
+
+Expected<SamplerChain> SamplerChain::clone() const {
+  SamplerChain copy;
+  for (const Entry &entry : entries_) {
+    Entry twin = {{}, entry.id, entry.plugin};
+    twin.sampler.struct_size = sizeof(plx_sampler);
+    ErrorReceiver receiver;
+    const plx_status code = entry.sampler.clone(entry.sampler.self, &twin.sampler, receiver.get());
+    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+    PLX_RETURN_IF_ERROR(check(twin));
+    copy.entries_.push_back(std::move(twin));
+  }
+  return copy;
+}
+
+bool SamplerChain::active(int32_t lastStage) const {
+  return !entries_.empty() && entries_.front().sampler.stage <= lastStage;
+}
+
+Status SamplerChain::apply(plx_candidates &candidates, int32_t lastStage,
+                           std::span<const int32_t> path) {
+  PLX_RETURN_IF_ERROR(accept(path));
+  for (Entry &entry : entries_) {
+    if (entry.sampler.stage > lastStage)
+      break;
+    const int64_t before = candidates.count;
+    ErrorReceiver receiver;
+    const plx_status code = entry.sampler.apply(entry.sampler.self, &candidates, receiver.get());
+    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+    const bool keepsAll = entry.sampler.stage <= PLX_STAGE_PENALTY;
+    if (candidates.count < 0 || candidates.count > before ||
+        (keepsAll && candidates.count != before))
+      return error(Code::InvalidArgument)
+             << "sampler '" << entry.id << "' set the number of candidates to " << candidates.count
+             << ", it was " << before << (keepsAll ? " and may not change in its stage" : "");
+  }
+  return rollback(path.size());
+}
+
+Status SamplerChain::accept(std::span<const int32_t> ids) {
+  if (ids.empty())
+    return Status::ok();
+  for (Entry &entry : entries_) {
+    if (!entry.sampler.accept)
+      continue;
+    ErrorReceiver receiver;
+    const plx_status code =
+        entry.sampler.accept(entry.sampler.self, ids.data(), ids.size(), receiver.get());
+    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+  }
+  return Status::ok();
+}
+
+Status SamplerChain::rollback(size_t count) {
+  if (count == 0)
+    return Status::ok();
+  for (Entry &entry : entries_) {
+    if (!entry.sampler.rollback)
+      continue;
+    ErrorReceiver receiver;
+    const plx_status code = entry.sampler.rollback(entry.sampler.self, count, receiver.get());
+    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+  }
+  return Status::ok();
+}
+
+} // namespace plexus
