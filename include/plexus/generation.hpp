@@ -5,11 +5,13 @@
 #include <plexus/strategy.h>
 #include <plexus/task.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace plexus {
@@ -215,7 +217,8 @@ public:
   void commit(Ids path);
   void truncate(int64_t length);
   Sequence fork();
-  int64_t length() const;
+  int64_t length() const;  ///< Committed rows.
+  int64_t pending() const; ///< Drafted rows.
 
 private:
   Generation *g_ = nullptr;
@@ -273,9 +276,18 @@ public:
   Emitted emit(Ids ids, int32_t output = 0) {
     plx_emitted emitted = {sizeof(emitted), nullptr, 0, 0, 0};
     call(api_->emit, output, ids.data(), ids.size(), &emitted);
-    if (output == 0 && emitted.taken > 0)
+    if (output == 0 && emitted.taken > 0) {
       last_ = ids[static_cast<size_t>(emitted.taken) - 1];
+      emitted_ += emitted.taken;
+    }
     return {emitted.taken, emitted.stop};
+  }
+  /// How many more ids output 0 can take, by max_tokens and the target's context.
+  int64_t room() {
+    const int64_t context = info().context;
+    const int64_t fits = context > 0 ? context - static_cast<int64_t>(prompt_.size()) + 1
+                                     : std::numeric_limits<int64_t>::max();
+    return std::min(maxTokens_, fits) - emitted_;
   }
   /// The last id emitted to output 0, as a span of one.
   Ids lastToken() const { return {&last_, 1}; }
@@ -355,6 +367,7 @@ private:
   bool sampling_;
   bool alive_ = true; ///< False while being destroyed: host functions may not be called then.
   int32_t last_ = -1;
+  int64_t emitted_ = 0;
   std::vector<std::pair<std::string, std::string>> options_;
   std::vector<std::unique_ptr<Wire>> wires_;
   std::vector<const plx_forward *> forwards_;
@@ -411,6 +424,12 @@ inline int64_t Sequence::length() const {
   int64_t committed = 0;
   g_->call(g_->api().seq_length, id_, &committed, nullptr);
   return committed;
+}
+
+inline int64_t Sequence::pending() const {
+  int64_t pending = 0;
+  g_->call(g_->api().seq_length, id_, nullptr, &pending);
+  return pending;
 }
 
 inline int64_t Generation::option(std::string_view key, int64_t fallback, int64_t least,

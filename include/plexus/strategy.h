@@ -24,6 +24,7 @@
 #define PLEXUS_STRATEGY_H
 
 #include <plexus/plugin.h>
+#include <plexus/sampler.h>
 
 #ifdef __cplusplus
 extern "C" {

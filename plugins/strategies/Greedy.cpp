@@ -7,7 +7,7 @@ static plexus::Task<> greedy(plexus::Generation &g) {
     row = co_await g.forward(g.lastToken());
 }
 
-PLX_STRATEGY_PLUGIN("greedy", "1.0.0",
+PLX_STRATEGY_PLUGIN("strategy_greedy", "1.0.0",
                     R"([{"kind": "strategy", "id": "greedy", "lossless": true,
                          "summary": "the most likely token, always"}])",
                     {"greedy", greedy});

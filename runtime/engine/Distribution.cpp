@@ -110,8 +110,10 @@ bool Distribution::assignSoftmax(std::span<const int32_t> from, std::span<const 
     for (size_t i = 0; i < ids.size(); ++i)
       both[i] = {ids[i], probs[i]};
     std::sort(both.begin(), both.end());
-    for (size_t i = 0; i < ids.size(); ++i)
-      std::tie(ids[i], probs[i]) = both[i];
+    for (size_t i = 0; i < ids.size(); ++i) {
+      ids[i] = both[i].first;
+      probs[i] = both[i].second;
+    }
   }
   normalise();
   return true;

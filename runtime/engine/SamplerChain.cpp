@@ -72,12 +72,11 @@ Expected<SamplerChain> SamplerChain::create(PluginHost &host, std::span<const st
     PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + id + "'"));
     if (!entry.sampler.apply)
       continue;
-    PLX_RETURN_IF_ERROR(check(entry));
-    chain.entries_.push_back(std::move(entry));
+    const auto place = std::upper_bound(
+        chain.entries_.begin(), chain.entries_.end(), entry.sampler.stage,
+        [](int32_t stage, const Entry &other) { return stage < other.sampler.stage; });
+    PLX_RETURN_IF_ERROR(check(*chain.entries_.insert(place, std::move(entry))));
   }
-  std::stable_sort(
-      chain.entries_.begin(), chain.entries_.end(),
-      [](const Entry &a, const Entry &b) { return a.sampler.stage < b.sampler.stage; });
   PLX_RETURN_IF_ERROR(chain.accept(prompt));
   return chain;
 }
@@ -90,8 +89,8 @@ Expected<SamplerChain> SamplerChain::clone() const {
     ErrorReceiver receiver;
     const plx_status code = entry.sampler.clone(entry.sampler.self, &twin.sampler, receiver.get());
     PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
-    PLX_RETURN_IF_ERROR(check(twin));
     copy.entries_.push_back(std::move(twin));
+    PLX_RETURN_IF_ERROR(check(copy.entries_.back()));
   }
   return copy;
 }
