@@ -9,16 +9,6 @@
 namespace plexus {
 namespace {
 
-/// The default chain, in the order in which the field applies them; samplers that are not installed
-/// are missed only when one of their options is given.
-const std::vector<std::string> defaultSamplers = {"repetition_penalty",
-                                                  "presence_penalty",
-                                                  "frequency_penalty",
-                                                  "temperature",
-                                                  "top_k",
-                                                  "top_p",
-                                                  "min_p"};
-
 const std::string *findOption(const OptionList &options, std::string_view key) {
   for (const auto &[name, value] : options)
     if (name == key)
@@ -123,8 +113,7 @@ Status GenerationRun::makeSamplers(PluginHost &host, const Provision &strategy) 
   if (const std::string *chain = findOption(options_.options, "samplers"))
     ids = splitCommas(*chain);
   else
-    std::copy_if(defaultSamplers.begin(), defaultSamplers.end(), std::back_inserter(ids),
-                 [&](const std::string &id) { return host.provision("sampler", id); });
+    ids = defaultSamplers(host);
   for (const std::string &id : ids)
     if (const Provision *sampler = host.provision("sampler", id))
       understood.insert(understood.end(), sampler->options.begin(), sampler->options.end());

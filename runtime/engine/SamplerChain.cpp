@@ -1,8 +1,10 @@
 #include "runtime/engine/SamplerChain.h"
 
+#include "runtime/engine/Distribution.h"
 #include "runtime/plugins/Structs.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace plexus {
 namespace {
@@ -26,6 +28,19 @@ private:
 };
 
 } // namespace
+
+std::vector<std::string> defaultSamplers(const PluginHost &host) {
+  // Samplers that are not installed are missed only when one of their options is given.
+  std::vector<std::string> ids = {"repetition_penalty",
+                                  "presence_penalty",
+                                  "frequency_penalty",
+                                  "temperature",
+                                  "top_k",
+                                  "top_p",
+                                  "min_p"};
+  std::erase_if(ids, [&](const std::string &id) { return !host.provision("sampler", id); });
+  return ids;
+}
 
 SamplerChain &SamplerChain::operator=(SamplerChain &&other) noexcept {
   std::swap(entries_, other.entries_);
@@ -144,6 +159,31 @@ Status SamplerChain::rollback(size_t count) {
     PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
   }
   return Status::ok();
+}
+
+Expected<std::vector<float>> samplingProbabilities(PluginHost &host, const OptionList &options,
+                                                   std::span<const int32_t> prompt,
+                                                   std::span<const float> logits) {
+  PLX_ASSIGN(SamplerChain chain, SamplerChain::create(host, defaultSamplers(host), options,
+                                                      static_cast<int64_t>(logits.size()), prompt));
+  std::vector<int32_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  std::vector<float> scores(logits.begin(), logits.end());
+  plx_candidates candidates = {};
+  candidates.struct_size = sizeof(candidates);
+  candidates.count = static_cast<int64_t>(ids.size());
+  candidates.ids = ids.data();
+  candidates.scores = scores.data();
+  PLX_RETURN_IF_ERROR(chain.apply(candidates, PLX_STAGE_FILTER, {}));
+  const auto left = static_cast<size_t>(candidates.count);
+  Distribution distribution;
+  if (!distribution.assignSoftmax({ids.data(), left}, {scores.data(), left}))
+    return error(Code::InvalidArgument) << "the samplers forbid every token";
+  std::vector<float> dense(logits.size());
+  for (size_t i = 0; i < distribution.ids.size(); ++i)
+    if (const auto id = static_cast<size_t>(distribution.ids[i]); id < dense.size())
+      dense[id] = distribution.probs[i];
+  return dense;
 }
 
 } // namespace plexus

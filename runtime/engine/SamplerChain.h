@@ -12,6 +12,9 @@ namespace plexus {
 /// The option keys and values of a generation.
 using OptionList = std::vector<std::pair<std::string, std::string>>;
 
+/// The ids of the default chain that the host has, in the order in which the field applies them.
+std::vector<std::string> defaultSamplers(const PluginHost &host);
+
 class SamplerChain {
 public:
   SamplerChain() = default;
@@ -44,5 +47,11 @@ private:
 
   std::vector<Entry> entries_;
 };
+
+/// The distribution that sampling with these options draws from behind `prompt`, dense over
+/// [logits.size()]: what `sample` does, without a generation.
+Expected<std::vector<float>> samplingProbabilities(PluginHost &host, const OptionList &options,
+                                                   std::span<const int32_t> prompt,
+                                                   std::span<const float> logits);
 
 } // namespace plexus
