@@ -17,7 +17,8 @@ def Attn_View : Attn_Rank<4, "float tensor [S, slots, heads, headDim]">;
 def Attn_Mask
     : Type<CPred<"::mlir::attn::isMask($_self)">, "i1 tensor [T, slots]", "::mlir::RankedTensorType">;
 
-def Attn_RopeOp : Attn_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
+def Attn_RopeOp : Attn_Op<"rope", [
+    Pure, AllTypesMatch<["input", "result"]>, DeclareOpInterfaceMethods<DecomposeOpInterface>]> {
   let summary = "rotary position embedding";
   let description = [{
     Turns each head of each token by its position, as `#attn.rope` says. With c, s the cosine and sine of
@@ -33,7 +34,9 @@ def Attn_RopeOp : Attn_Op<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
   let hasVerifier = 1;
 }
 
-def Attn_KVWriteOp : Attn_Op<"kv_write", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+def Attn_KVWriteOp : Attn_Op<"kv_write", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+    DeclareOpInterfaceMethods<DecomposeOpInterface>]> {
   let summary = "keys and values of the batch's tokens into the state";
   let description = [{
     Token t fills slot `slot[t]` of its sequence. With `rope` (set by fusion), keys turn on their way.
@@ -52,7 +55,7 @@ def Attn_KVWriteOp : Attn_Op<"kv_write", [DeclareOpInterfaceMethods<MemoryEffect
 
 def Attn_AttentionOp : Attn_Op<"attention", [
     AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
-    InferTypeOpAdaptor]> {
+    InferTypeOpAdaptor, DeclareOpInterfaceMethods<DecomposeOpInterface>]> {
   let summary = "softmax attention over a state, or over the batch's own tokens";
   let description = [{
     `y[t, h] = sum_j softmax_j(cap(scale q[t, h] . k[j, g])) v[j, g]` with g = h / (query heads / key

@@ -47,6 +47,7 @@ def Plx_PositionsOp : Plx_ComputeOp<"positions", [InferTypeOpAdaptor]> {
   let arguments = (ins Plx_Batch:$batch, DefaultValuedAttr<I64Attr, "0">:$offset);
   let results = (outs Plx_Indices:$result);
   let assemblyFormat = "$batch attr-dict `:` type($result)";
+  let hasVerifier = 1;
 }
 
 def Plx_TokenTypesOp
@@ -64,8 +65,7 @@ def Plx_TokenTypesOp
   let assemblyFormat = "$batch attr-dict `:` type($result)";
 }
 
-def Plx_BatchFieldOp
-    : Plx_ComputeOp<"batch_field", [InferTypeOpAdaptor]> {
+def Plx_BatchFieldOp : Plx_Op<"batch_field", [Pure, InferTypeOpAdaptor]> {
   let summary = "an array of the batch";
   let description = [{
     As in `plx_batch` of `runtime/abi/Call.h`: `sequence`, `position`, `index`, `slot`, `token_type`

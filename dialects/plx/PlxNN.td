@@ -6,9 +6,10 @@ include "dialects/plx/PlxAttrs.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
-// An op without effects whose result type follows from its operands.
+// An op without effects, and with a meaning in upstream ops.
 class Plx_ComputeOp<string mnemonic, list<Trait> traits = []>
-    : Plx_Op<mnemonic, !listconcat(traits, [Pure])>;
+    : Plx_Op<mnemonic, !listconcat(traits, [
+          Pure, DeclareOpInterfaceMethods<DecomposeOpInterface>])>;
 
 def Plx_EmbeddingOp : Plx_ComputeOp<"embedding", [Plx_AcceptsPacked]> {
   let summary = "rows of a table";

@@ -21,11 +21,12 @@ LogicalResult ReshapeOp::verify() {
   auto input = cast<RankedTensorType>(getInput().getType());
   auto [inputDynamic, inputProduct] = countElements(input);
   auto [resultDynamic, resultProduct] = countElements(getType());
-  if (inputDynamic > 1 || inputDynamic != resultDynamic || inputProduct != resultProduct ||
+  if (input.getRank() < 1 || getType().getRank() < 1 || inputDynamic > 1 ||
+      inputDynamic != resultDynamic || inputProduct != resultProduct ||
       input.getElementType() != getType().getElementType())
     return emitOpError("'result' has type ")
            << getType() << ", expected one with the elements of " << input
-           << " (at most one dynamic axis on either side)";
+           << " (one axis or more, at most one of them dynamic)";
   return success();
 }
 

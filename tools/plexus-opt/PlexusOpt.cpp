@@ -1,4 +1,5 @@
 // plexus-opt: runs passes over modules in text, as mlir-opt does, with the dialects of Plexus.
+#include "TestDecompose.h"
 #include "dialects/attn/AttnOps.h"
 #include "dialects/plx/PlxOps.h"
 #include "mlir/InitAllDialects.h"
@@ -8,6 +9,7 @@
 
 int main(int argc, char **argv) {
   mlir::registerAllPasses();
+  plexus::registerTestDecompose();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
