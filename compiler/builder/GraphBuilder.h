@@ -1,0 +1,116 @@
+// Builds a plx module from builder calls: what stands behind plx_graph_api
+// (include/plexus/family.h).
+//
+// Errors are sticky. A weight that the source does not have is not an error at once: it is noted, a
+// missing value stands for it, and the import lists all of them together.
+#pragma once
+
+#include "compiler/builder/Sources.h"
+#include "dialects/plx/PlxOps.h"
+#include "runtime/support/Status.h"
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "plexus/family.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plexus::compiler {
+
+class GraphBuilder {
+public:
+  /// `sources` may be null for a graph whose weights are all constants.
+  GraphBuilder(mlir::MLIRContext &context, llvm::StringRef modelName,
+               std::shared_ptr<const WeightCatalog> sources);
+  ~GraphBuilder();
+
+  // The calls of plx_graph_api, in its order. -1 on failure; status() has the first error.
+  plx_recipe source(llvm::StringRef name);
+  plx_recipe concat(int64_t axis, llvm::ArrayRef<plx_recipe> parts);
+  plx_recipe slice(plx_recipe of, int64_t axis, int64_t begin, int64_t size);
+  plx_recipe transpose(plx_recipe of, llvm::ArrayRef<int64_t> perm);
+  plx_recipe reshape(plx_recipe of, llvm::ArrayRef<int64_t> shape);
+  plx_recipe scale(plx_recipe of, double factor);
+  plx_recipe offset(plx_recipe of, double addend);
+  plx_recipe constant(const float *data, llvm::ArrayRef<int64_t> shape);
+  int32_t weight(llvm::StringRef name, plx_recipe recipe);
+  int32_t state(llvm::StringRef name, const plx_state_desc &desc);
+
+  int32_t segmentBegin(llvm::StringRef name, llvm::ArrayRef<const plx_arg_desc *> args,
+                       plx_value *values, plx_value *batch);
+  plx_value param(llvm::StringRef weight);
+  plx_value getState(llvm::StringRef state);
+  int32_t op(llvm::StringRef name, llvm::ArrayRef<plx_value> operands,
+             llvm::ArrayRef<const plx_attr *> attrs, plx_value *results, size_t capacity);
+  int32_t segmentEnd(llvm::ArrayRef<plx_value> results);
+  int32_t shape(plx_value v, int64_t *dims, size_t capacity);
+
+  int32_t scheduleBegin(llvm::StringRef name, llvm::ArrayRef<const char *> inputNames,
+                        llvm::ArrayRef<const plx_arg_desc *> args, plx_value *values);
+  int32_t run(llvm::StringRef segment, int64_t layer, llvm::ArrayRef<plx_value> operands,
+              llvm::ArrayRef<float> scalars, plx_value *results, size_t capacity);
+  int32_t hidden(llvm::ArrayRef<plx_value> values);
+  int32_t scheduleEnd(llvm::ArrayRef<const char *> names, llvm::ArrayRef<plx_value> outputs);
+
+  int32_t info(llvm::StringRef key, mlir::Attribute value);
+  mlir::OpBuilder &builder() { return b; }
+
+  void fail(Code code, const std::string &message);
+  const Status &status() const { return error; }
+  bool ok() const { return error.isOk(); }
+
+  /// Names in the catalog's tensor source of all that the graph reads, layers filled in, and those
+  /// that were asked for and are not there. To be called before finish().
+  std::vector<std::string> neededWeights();
+
+  /// Ends the building: checks that every segment and schedule is closed, that every layer that
+  /// runs has its weights in one type and shape, and verifies the module. The module's single op is
+  /// the plx.model.
+  Expected<mlir::OwningOpRef<mlir::ModuleOp>> finish();
+  /// The constants that recipes name, to be given to the packer beside the catalog.
+  std::shared_ptr<const TensorSource> constants() const;
+
+private:
+  struct Recipe {
+    mlir::Attribute attr; ///< Null: its source is missing.
+    mlir::RankedTensorType type;
+  };
+  class Constants;
+  plx_recipe addRecipe(mlir::Attribute attr);
+  const Recipe *recipe(plx_recipe id);
+  plx_value addValue(mlir::Value v);
+  /// False with an error for an id that does not exist; a missing value gives a null Value.
+  bool lookup(plx_value id, mlir::Value &out);
+  std::optional<mlir::FunctionType> argTypes(llvm::ArrayRef<const plx_arg_desc *> args);
+  template <typename OpT>
+  OpT begin(llvm::StringRef name, mlir::FunctionType type,
+            llvm::ArrayRef<const plx_arg_desc *> args);
+  bool needOpen(bool schedule);
+  mlir::Operation *createVerified(mlir::OperationState &state);
+  int32_t storeResults(mlir::Operation *op, plx_value *results, size_t capacity);
+  std::string where() const;
+  void checkLayers();
+
+  mlir::MLIRContext &context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::plx::ModelOp model;
+  mlir::OpBuilder b;
+  std::shared_ptr<const WeightCatalog> catalog;
+  std::shared_ptr<Constants> constantSource;
+  mlir::Operation *open = nullptr; ///< The segment or schedule being built.
+  std::vector<Recipe> recipes;
+  std::vector<mlir::Value> values; ///< Of the open one; null: made from a missing weight.
+  std::vector<plx_value> hiddenValues;
+  std::map<std::string, mlir::Operation *> weights, states, segments; ///< Null: missing weight.
+  std::vector<std::string> asked; ///< Names of all sources that are there, in order of asking.
+  std::vector<std::string> missing;
+  Status error;
+};
+
+} // namespace plexus::compiler

@@ -1,0 +1,68 @@
+// Layer holes in weight names, and the catalog of files that are laid out as families expect.
+#include "compiler/builder/Sources.h"
+
+#include "dialects/plx/PlxOps.h"
+
+#include <algorithm>
+#include <charconv>
+
+using namespace mlir;
+
+namespace plexus::compiler {
+
+static constexpr std::string_view kHole = "{layer}";
+
+std::string atLayer(std::string_view name, int64_t layer) {
+  std::string out(name);
+  for (size_t at; (at = out.find(kHole)) != std::string::npos;)
+    out.replace(at, kHole.size(), std::to_string(layer));
+  return out;
+}
+
+std::optional<int64_t> firstLayer(const WeightCatalog &catalog, std::string_view name) {
+  const size_t hole = name.find(kHole);
+  if (hole == std::string_view::npos)
+    return catalog.find(name) ? std::optional<int64_t>(-1) : std::nullopt;
+  if (catalog.find(atLayer(name, 0)))
+    return 0;
+  // Rare: a kind of block that does not begin at layer 0.
+  const std::string_view prefix = name.substr(0, hole);
+  std::optional<int64_t> first;
+  for (const std::string &candidate : catalog.names()) {
+    if (!candidate.starts_with(prefix))
+      continue;
+    int64_t layer = 0;
+    auto [end, code] = std::from_chars(candidate.data() + prefix.size(),
+                                       candidate.data() + candidate.size(), layer);
+    if (code == std::errc() && atLayer(name, layer) == candidate)
+      first = std::min(first.value_or(layer), layer);
+  }
+  return first;
+}
+
+Type storedType(MLIRContext &context, const TensorView &view) {
+  if (view.block)
+    return Float16Type::get(&context);
+  switch (view.dtype) {
+  case DType::F16:
+    return Float16Type::get(&context);
+  case DType::BF16:
+    return BFloat16Type::get(&context);
+  default:
+    return Float32Type::get(&context);
+  }
+}
+
+Attribute sourceRecipe(MLIRContext &context, const TensorView &view, std::string_view name) {
+  return plx::SourceAttr::get(&context, name,
+                              RankedTensorType::get(view.shape, storedType(context, view)));
+}
+
+Attribute PlainCatalog::recipe(MLIRContext &context, std::string_view name) const {
+  auto layer = firstLayer(*this, name);
+  if (!layer)
+    return {};
+  return sourceRecipe(context, *find(*layer < 0 ? std::string(name) : atLayer(name, *layer)), name);
+}
+
+} // namespace plexus::compiler

@@ -1,0 +1,99 @@
+// Imports a Hugging Face directory through the plugin of its family.
+#include "frontends/huggingface/Import.h"
+
+#include "compiler/builder/GraphApi.h"
+#include "frontends/huggingface/ModelDirectory.h"
+#include "frontends/huggingface/SourceApi.h"
+#include "frontends/huggingface/WeightIndex.h"
+#include "runtime/io/MappedFile.h"
+
+#include <filesystem>
+
+using namespace mlir;
+
+namespace plexus::frontends {
+
+/// Missing and unused weights, all of them in one message.
+static Status checkWeights(compiler::GraphBuilder &builder, const ModelSource &source) {
+  WeightIndex index(source.weights->tensors());
+  for (const std::string &pattern : source.allowedUnused)
+    index.allowUnused(pattern);
+  for (const std::string &name : builder.neededWeights())
+    index.use(name);
+  return index.check();
+}
+
+static std::string symbolName(const std::string &name) {
+  std::string out;
+  for (char c : name)
+    out +=
+        std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-' || c == '.' ? c : '_';
+  return out.empty() ? "model" : out;
+}
+
+Expected<ImportedModel> buildModel(MLIRContext &context, const ModelFiles &files,
+                                   const std::string &name, const FamilyFinder &findFamily) {
+  ModelSource source{ConfigReader(files.config, files.configPath), files.weights, {}};
+  const std::string *type = source.config.getString("model_type");
+  if (!type)
+    return error(Code::NotFound) << files.configPath
+                                 << ": no 'model_type', which says which family builds the model";
+  ImportedModel out;
+  out.name = name;
+  out.family = *type;
+  auto family = findFamily(out.family);
+  if (!family)
+    return family.status().at(files.configPath);
+
+  compiler::GraphBuilder builder(context, symbolName(name), files.weights);
+  const int32_t code = (*family)->build(sourceApi(), handle(source), compiler::graphApi(),
+                                        compiler::handle(builder));
+  PLX_RETURN_IF_ERROR(source.config.check());
+  if (!builder.ok())
+    return builder.status().at(files.configPath + ": family '" + out.family + "'");
+  if (code != 0)
+    return error(Code::Internal) << files.configPath << ": family '" << out.family
+                                 << "' failed with code " << code << " and no message";
+  PLX_RETURN_IF_ERROR(source.config.allHonoured());
+  PLX_RETURN_IF_ERROR(checkWeights(builder, source));
+  auto module = builder.finish();
+  if (!module)
+    return module.status().at(files.configPath);
+  out.module = *std::move(module);
+  out.sources = {files.weights->tensors(), builder.constants()};
+  return out;
+}
+
+/// A file's text, empty where there is no path.
+static Expected<std::string> readText(const std::optional<std::string> &path) {
+  if (!path)
+    return std::string();
+  PLX_ASSIGN(auto file, MappedFile::open(*path));
+  return std::string(reinterpret_cast<const char *>(file->data()), file->size());
+}
+
+Expected<ImportedModel> importDirectory(MLIRContext &context, const std::string &path,
+                                        const FamilyFinder &findFamily) {
+  PLX_ASSIGN(ModelDirectory directory, ModelDirectory::open(path));
+  ModelFiles files;
+  PLX_ASSIGN(files.config, directory.readConfig());
+  files.configPath = directory.configPath();
+  PLX_ASSIGN(nlohmann::json generation, directory.readGenerationConfig());
+  PLX_ASSIGN(SpecialTokens special, readSpecialTokens(files.config, generation, files.configPath));
+  PLX_ASSIGN(auto weights, directory.openWeights());
+  files.weights = std::make_shared<compiler::PlainCatalog>(std::move(weights));
+
+  auto name = std::filesystem::weakly_canonical(path).filename().string();
+  PLX_ASSIGN(ImportedModel out, buildModel(context, files, name, findFamily));
+  out.special = std::move(special);
+  if (!generation.is_null())
+    out.generation = generation.dump();
+  out.embedding = directory.sentenceEmbedding();
+  PLX_ASSIGN(auto chat, directory.readChatTemplate());
+  out.chatTemplate = chat.value_or("");
+  if (auto tokenizer = directory.tokenizerPath())
+    PLX_ASSIGN(out.tokenizer, readText(*tokenizer));
+  return out;
+}
+
+} // namespace plexus::frontends

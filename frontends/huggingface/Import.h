@@ -1,0 +1,56 @@
+// From a model's files to a plx module: reads config and weights, finds the family, lets it build.
+#pragma once
+
+#include "compiler/builder/Sources.h"
+#include "frontends/huggingface/Config.h"
+#include "frontends/huggingface/SentenceTransformers.h"
+#include "plexus/family.h"
+#include "runtime/support/Status.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plexus::frontends {
+
+/// The family for a config's model_type. The Status says which families there are and how one is
+/// added.
+using FamilyFinder = std::function<Expected<const plx_family *>(const std::string &modelType)>;
+
+/// A model ready to be compiled: everything that the compiler needs besides its options.
+struct ImportedModel {
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// What recipes read: the model's files, then the graph's constants.
+  std::vector<std::shared_ptr<const TensorSource>> sources;
+  std::string name;   ///< For people: the folder's or file's name.
+  std::string family; ///< model_type
+  SpecialTokens special;
+  std::string generation = "{}"; ///< generation_config.json as JSON text.
+  std::optional<SentenceEmbedding> embedding;
+  std::string tokenizer;    ///< tokenizer JSON (runtime/text/Tokenizer.h), or empty.
+  std::string chatTemplate; ///< Or empty.
+};
+
+/// Parsed description of a model whose files are already open; what the importers of the different
+/// formats hand to buildModel.
+struct ModelFiles {
+  nlohmann::json config;
+  std::string configPath; ///< For messages.
+  std::shared_ptr<const compiler::WeightCatalog> weights;
+};
+
+/// Lets the family of `files.config` build the model, then checks that every config field was
+/// honoured and every weight used. Errors name the config, the field or the weights.
+Expected<ImportedModel> buildModel(mlir::MLIRContext &context, const ModelFiles &files,
+                                   const std::string &name, const FamilyFinder &findFamily);
+
+/// A Hugging Face directory.
+Expected<ImportedModel> importDirectory(mlir::MLIRContext &context, const std::string &path,
+                                        const FamilyFinder &findFamily);
+
+} // namespace plexus::frontends
