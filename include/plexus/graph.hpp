@@ -234,6 +234,8 @@ public:
   Value add(Value a, Value b) { return op("add", {a, b}); }
   Value mul(Value a, Value b) { return op("mul", {a, b}); }
   Value scale(Value x, double factor) { return op("scale", {x}, {{"factor", factor}}); }
+  /// x times a scalar of the run.
+  Value scale(Value x, Value scalar) { return op("scale", {x, scalar}); }
   /// The run's scalar number `index`.
   Value scalar(int64_t index) { return op("scalar", {}, {{"index", index}}); }
   /// The row axis stays; the rest becomes `shape`.

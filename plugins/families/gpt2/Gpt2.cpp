@@ -44,7 +44,7 @@ struct Gpt2 {
     };
     auto q = b.tap(head(0), "attn.q"), k = b.tap(head(1), "attn.k"), v = b.tap(head(2), "attn.v");
     if (scaleByLayer)
-      q = b.mul(q, b.scalar(0));
+      q = b.scale(q, b.scalar(0));
     auto kv = b.state("kv");
     b.kvWrite(k, v, kv, s.batch);
     const float scale = scaleScores ? 1.0f / std::sqrt(static_cast<float>(headDim)) : 1.0f;
