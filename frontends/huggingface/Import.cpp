@@ -13,6 +13,8 @@ using namespace mlir;
 
 namespace plexus::frontends {
 
+static constexpr size_t kMaxTokenizerBytes = size_t(256) << 20;
+
 /// Missing and unused weights, all of them in one message.
 static Status checkWeights(compiler::GraphBuilder &builder, const ModelSource &source) {
   WeightIndex index(source.weights->tensors());
@@ -64,14 +66,6 @@ Expected<ImportedModel> buildModel(MLIRContext &context, const ModelFiles &files
   return out;
 }
 
-/// A file's text, empty where there is no path.
-static Expected<std::string> readText(const std::optional<std::string> &path) {
-  if (!path)
-    return std::string();
-  PLX_ASSIGN(auto file, MappedFile::open(*path));
-  return std::string(reinterpret_cast<const char *>(file->data()), file->size());
-}
-
 Expected<ImportedModel> importDirectory(MLIRContext &context, const std::string &path,
                                         const FamilyFinder &findFamily) {
   PLX_ASSIGN(ModelDirectory directory, ModelDirectory::open(path));
@@ -91,8 +85,9 @@ Expected<ImportedModel> importDirectory(MLIRContext &context, const std::string 
   out.embedding = directory.sentenceEmbedding();
   PLX_ASSIGN(auto chat, directory.readChatTemplate());
   out.chatTemplate = chat.value_or("");
-  if (auto tokenizer = directory.tokenizerPath())
-    PLX_ASSIGN(out.tokenizer, readText(*tokenizer));
+  if (auto tokenizer = directory.tokenizerPath()) {
+    PLX_ASSIGN(out.tokenizer, readTextFile(*tokenizer, kMaxTokenizerBytes));
+  }
   return out;
 }
 
