@@ -89,7 +89,7 @@ OpT GraphBuilder::begin(llvm::StringRef name, FunctionType type,
   auto op = OpT::create(b, b.getUnknownLoc(), name, type);
   for (auto [i, a] : llvm::enumerate(args))
     if (a->rows == PLX_ROWS_SEQUENCES || a->rows == PLX_ROWS_OUTPUTS)
-      op.setArgAttr(i, "plx.rows", b.getStringAttr(a->rows == PLX_ROWS_SEQUENCES ? "S" : "R"));
+      op.setArgAttr(i, plx::kRowsAttr, b.getStringAttr(a->rows == PLX_ROWS_SEQUENCES ? "S" : "R"));
   open = op;
   values.clear();
   for (Value arg : op.getBody().front().getArguments())
@@ -224,7 +224,7 @@ int32_t GraphBuilder::scheduleBegin(llvm::StringRef name, llvm::ArrayRef<const c
     return kFailed;
   auto schedule = begin<plx::ScheduleOp>(name, *type, args);
   for (auto [i, input] : llvm::enumerate(inputNames))
-    schedule.setArgAttr(i, "plx.name", b.getStringAttr(input));
+    schedule.setArgAttr(i, plx::kNameAttr, b.getStringAttr(input));
   hiddenValues.clear();
   for (size_t i = 0; i < args.size(); ++i)
     out[i] = static_cast<plx_value>(i);

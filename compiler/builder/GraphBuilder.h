@@ -25,9 +25,9 @@ namespace plexus::compiler {
 
 class GraphBuilder {
 public:
-  /// `sources` may be null for a graph whose weights are all constants.
+  /// `source` may be null for a graph whose weights are all constants.
   GraphBuilder(mlir::MLIRContext &context, llvm::StringRef modelName,
-               std::shared_ptr<const WeightCatalog> sources);
+               std::shared_ptr<const TensorSource> source);
   ~GraphBuilder();
 
   // The calls of plx_graph_api, in its order. -1 on failure; status() has the first error.
@@ -65,7 +65,7 @@ public:
   const Status &status() const { return error; }
   bool ok() const { return error.isOk(); }
 
-  /// Names in the catalog's tensor source of all that the graph reads, layers filled in, and those
+  /// Names in the source of all that the graph reads, layers filled in, and those
   /// that were asked for and are not there. To be called before finish().
   std::vector<std::string> neededWeights();
 
@@ -73,7 +73,7 @@ public:
   /// runs has its weights in one type and shape, and verifies the module. The module's single op is
   /// the plx.model.
   Expected<mlir::OwningOpRef<mlir::ModuleOp>> finish();
-  /// The constants that recipes name, to be given to the packer beside the catalog.
+  /// The constants that recipes name, to be given to the packer beside the source.
   std::shared_ptr<const TensorSource> constants() const;
 
 private:
@@ -101,7 +101,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::plx::ModelOp model;
   mlir::OpBuilder b;
-  std::shared_ptr<const WeightCatalog> catalog;
+  std::shared_ptr<const TensorSource> files;
   std::shared_ptr<Constants> constantSource;
   mlir::Operation *open = nullptr; ///< The segment or schedule being built.
   std::vector<Recipe> recipes;

@@ -1,4 +1,4 @@
-// Layer holes in weight names, and the catalog of files that are laid out as families expect.
+// Layer holes in weight names; source tensors as recipes.
 #include "compiler/builder/Sources.h"
 
 #include "dialects/plx/PlxOps.h"
@@ -19,16 +19,16 @@ std::string atLayer(std::string_view name, int64_t layer) {
   return out;
 }
 
-std::optional<int64_t> firstLayer(const WeightCatalog &catalog, std::string_view name) {
+std::optional<int64_t> firstLayer(const TensorSource &source, std::string_view name) {
   const size_t hole = name.find(kHole);
   if (hole == std::string_view::npos)
-    return catalog.find(name) ? std::optional<int64_t>(-1) : std::nullopt;
-  if (catalog.find(atLayer(name, 0)))
+    return source.find(name) ? std::optional<int64_t>(-1) : std::nullopt;
+  if (source.find(atLayer(name, 0)))
     return 0;
   // Rare: a kind of block that does not begin at layer 0.
   const std::string_view prefix = name.substr(0, hole);
   std::optional<int64_t> first;
-  for (const std::string &candidate : catalog.names()) {
+  for (const std::string &candidate : source.names()) {
     if (!candidate.starts_with(prefix))
       continue;
     int64_t layer = 0;
@@ -58,11 +58,12 @@ Attribute sourceRecipe(MLIRContext &context, const TensorView &view, std::string
                               RankedTensorType::get(view.shape, storedType(context, view)));
 }
 
-Attribute PlainCatalog::recipe(MLIRContext &context, std::string_view name) const {
-  auto layer = firstLayer(*this, name);
+Attribute sourceRecipe(MLIRContext &context, const TensorSource &source, std::string_view name) {
+  auto layer = firstLayer(source, name);
   if (!layer)
     return {};
-  return sourceRecipe(context, *find(*layer < 0 ? std::string(name) : atLayer(name, *layer)), name);
+  return sourceRecipe(context, *source.find(*layer < 0 ? std::string(name) : atLayer(name, *layer)),
+                      name);
 }
 
 } // namespace plexus::compiler

@@ -48,9 +48,9 @@ private:
 };
 
 GraphBuilder::GraphBuilder(MLIRContext &context, llvm::StringRef modelName,
-                           std::shared_ptr<const WeightCatalog> sources)
+                           std::shared_ptr<const TensorSource> source)
     : context(context), module(ModuleOp::create(UnknownLoc::get(&context))), b(&context),
-      catalog(std::move(sources)), constantSource(std::make_shared<Constants>()) {
+      files(std::move(source)), constantSource(std::make_shared<Constants>()) {
   context.loadDialect<plx::PlxDialect, attn::AttnDialect>();
   b.setInsertionPointToEnd(module->getBody());
   model = plx::ModelOp::create(b, b.getUnknownLoc(), modelName);
@@ -91,8 +91,8 @@ plx_recipe GraphBuilder::source(llvm::StringRef name) {
   if (!ok())
     return kFailed;
   Attribute attr;
-  if (catalog && firstLayer(*catalog, name.str()))
-    attr = catalog->recipe(context, name.str());
+  if (files)
+    attr = sourceRecipe(context, *files, name.str());
   if (attr) {
     llvm::SmallVector<llvm::StringRef> names;
     cast<plx::RecipeAttrInterface>(attr).collectSources(names);
@@ -266,10 +266,10 @@ std::vector<std::string> GraphBuilder::neededWeights() {
       return;
     }
     for (int64_t l = 0; l < layers; ++l)
-      if (evenIfAbsent || catalog->tensors()->find(atLayer(name, l)))
+      if (evenIfAbsent || files->find(atLayer(name, l)))
         out.insert(atLayer(name, l));
   };
-  if (!catalog)
+  if (!files)
     return {};
   // Not every layer has every weight that some layer has: those that runs need come below.
   for (const std::string &name : asked)
@@ -288,9 +288,8 @@ std::vector<std::string> GraphBuilder::neededWeights() {
 
 /// A run's layer must have every weight of its segment, in the type and shape of the other layers.
 void GraphBuilder::checkLayers() {
-  if (!catalog)
+  if (!files)
     return;
-  auto source = catalog->tensors();
   llvm::StringMap<const TensorView *> first;
   forEachUse(model, [&](plx::WeightOp weight, int64_t layer) {
     llvm::SmallVector<llvm::StringRef> names;
@@ -302,7 +301,7 @@ void GraphBuilder::checkLayers() {
         return fail(Code::InvalidArgument,
                     "weight '" + name.str() + "' needs a layer, but a run of its segment has none");
       const std::string at = atLayer(name.str(), layer);
-      const TensorView *view = source->find(at);
+      const TensorView *view = files->find(at);
       if (!view)
         return fail(Code::NotFound, "weight '" + at + "' is not there");
       const TensorView *&other = first[name];

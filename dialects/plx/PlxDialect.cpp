@@ -39,10 +39,13 @@ void PlxDialect::initialize() {
 
 LogicalResult PlxDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsigned argument,
                                                    NamedAttribute attribute) {
+  if (attribute.getName() == kNameAttr && isa<ScheduleOp>(op) &&
+      isa<StringAttr>(attribute.getValue()))
+    return success();
   if (attribute.getName() != kRowsAttr)
     return op->emitOpError("argument #")
            << argument << " has the attribute '" << attribute.getName().getValue()
-           << "'; plx knows only '" << kRowsAttr << "'";
+           << "'; plx knows only '" << kRowsAttr << "', and on schedules '" << kNameAttr << "'";
   auto text = dyn_cast<StringAttr>(attribute.getValue());
   if (!text || !parseSizeSymbol(text))
     return op->emitOpError("argument #")

@@ -27,6 +27,8 @@ namespace mlir::plx {
 
 /// The argument attribute of segments and schedules that names the size of the leading dimension.
 inline constexpr StringLiteral kRowsAttr = "plx.rows";
+/// The argument attribute of schedules that says what callers call the input.
+inline constexpr StringLiteral kNameAttr = "plx.name";
 
 /// What a dynamic leading dimension counts.
 enum class SizeSymbol { Tokens, Sequences, Outputs };

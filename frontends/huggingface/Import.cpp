@@ -6,6 +6,7 @@
 #include "frontends/huggingface/SourceApi.h"
 #include "frontends/huggingface/WeightIndex.h"
 #include "runtime/io/MappedFile.h"
+#include "runtime/plugins/Host.h"
 
 #include <filesystem>
 
@@ -15,9 +16,27 @@ namespace plexus::frontends {
 
 static constexpr size_t kMaxTokenizerBytes = size_t(256) << 20;
 
+FamilyFinder familyFinder(PluginHost &host) {
+  return [&host](const std::string &type) -> Expected<const plx_family *> {
+    auto provider = host.find("family", type);
+    if (!provider)
+      return error(provider.status().code())
+             << "no family for model_type '" << type << "': " << provider.status().message()
+             << ". docs/writing-a-family.md says how to add one; --plugin or PLEXUS_PLUGIN_PATH "
+                "loads it";
+    auto *family = static_cast<const plx_family *>(
+        provider->plugin->factory((PLX_FAMILY_FACTORY + type).c_str()));
+    if (!family || family->struct_size < sizeof(plx_family) || !family->build)
+      return error(Code::Mismatch)
+             << "plugin " << provider->plugin->path() << " says that it has the family '" << type
+             << "' but gives no factory for it";
+    return family;
+  };
+}
+
 /// Missing and unused weights, all of them in one message.
 static Status checkWeights(compiler::GraphBuilder &builder, const ModelSource &source) {
-  WeightIndex index(source.weights->tensors());
+  WeightIndex index(source.weights);
   for (const std::string &pattern : source.allowedUnused)
     index.allowUnused(pattern);
   for (const std::string &name : builder.neededWeights())
@@ -62,7 +81,7 @@ Expected<ImportedModel> buildModel(MLIRContext &context, const ModelFiles &files
   if (!module)
     return module.status().at(files.configPath);
   out.module = *std::move(module);
-  out.sources = {files.weights->tensors(), builder.constants()};
+  out.sources = {files.weights, builder.constants()};
   return out;
 }
 
@@ -75,7 +94,7 @@ Expected<ImportedModel> importDirectory(MLIRContext &context, const std::string 
   PLX_ASSIGN(nlohmann::json generation, directory.readGenerationConfig());
   PLX_ASSIGN(SpecialTokens special, readSpecialTokens(files.config, generation, files.configPath));
   PLX_ASSIGN(auto weights, directory.openWeights());
-  files.weights = std::make_shared<compiler::PlainCatalog>(std::move(weights));
+  files.weights = std::move(weights);
 
   auto name = std::filesystem::weakly_canonical(path).filename().string();
   PLX_ASSIGN(ImportedModel out, buildModel(context, files, name, findFamily));

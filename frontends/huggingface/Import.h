@@ -1,10 +1,10 @@
 // From a model's files to a plx module: reads config and weights, finds the family, lets it build.
 #pragma once
 
-#include "compiler/builder/Sources.h"
 #include "frontends/huggingface/Config.h"
 #include "frontends/huggingface/SentenceTransformers.h"
 #include "plexus/family.h"
+#include "runtime/io/TensorSource.h"
 #include "runtime/support/Status.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -16,11 +16,18 @@
 #include <string>
 #include <vector>
 
+namespace plexus {
+class PluginHost;
+}
+
 namespace plexus::frontends {
 
 /// The family for a config's model_type. The Status says which families there are and how one is
 /// added.
 using FamilyFinder = std::function<Expected<const plx_family *>(const std::string &modelType)>;
+
+/// Families among the plugins of `host`, which must outlive the finder.
+FamilyFinder familyFinder(PluginHost &host);
 
 /// A model ready to be compiled: everything that the compiler needs besides its options.
 struct ImportedModel {
@@ -41,7 +48,7 @@ struct ImportedModel {
 struct ModelFiles {
   nlohmann::json config;
   std::string configPath; ///< For messages.
-  std::shared_ptr<const compiler::WeightCatalog> weights;
+  std::shared_ptr<const TensorSource> weights;
 };
 
 /// Lets the family of `files.config` build the model, then checks that every config field was

@@ -1,4 +1,4 @@
-// Thin C wrappers over ConfigReader and the weight catalog.
+// Thin C wrappers over ConfigReader and the weights.
 #include "frontends/huggingface/SourceApi.h"
 
 #include <algorithm>

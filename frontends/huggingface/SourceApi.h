@@ -1,9 +1,9 @@
 // The C table through which a family reads config and weights.
 #pragma once
 
-#include "compiler/builder/Sources.h"
 #include "frontends/huggingface/ConfigReader.h"
 #include "plexus/family.h"
+#include "runtime/io/TensorSource.h"
 
 #include <memory>
 #include <string>
@@ -14,7 +14,7 @@ namespace plexus::frontends {
 /// One import's config and weights, as plx_source_api shows them.
 struct ModelSource {
   ConfigReader config;
-  std::shared_ptr<const compiler::WeightCatalog> weights;
+  std::shared_ptr<const TensorSource> weights;
   std::vector<std::string> allowedUnused; ///< Patterns with '*'.
 };
 

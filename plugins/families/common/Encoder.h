@@ -43,7 +43,7 @@ inline Encoder readEncoder(const Config &c, const std::string &base) {
   if (auto kind = c.string("position_embedding_type", "absolute"); kind != "absolute")
     c.refuse("position_embedding_type", "'" + kind + "'", "absolute");
   c.inert({"attention_probs_dropout_prob", "hidden_dropout_prob", "classifier_dropout",
-           "gradient_checkpointing"});
+           "gradient_checkpointing", "tie_word_embeddings"});
   c.unusedWeights({"*embeddings.position_ids", "*cls.seq_relationship.*"});
   return e;
 }

@@ -96,6 +96,15 @@ inline Rope readRope(const Config &c, int64_t dims, double defaultBase = 10000.0
   } else if (kind != "default") {
     c.refuse(path + ".rope_type", "'" + kind + "'", "default, linear, llama3, yarn, dynamic");
   }
+  // Divisors of each frequency, as GGUF files give the Llama 3.1 scaling.
+  if (auto factors = c.numbers(path + ".frequency_factors"); !factors.empty()) {
+    if (factors.size() != r.invFreq.size())
+      c.refuse(path + ".frequency_factors", std::to_string(factors.size()) + " long",
+               "one for each pair of rotated dimensions");
+    else
+      for (size_t i = 0; i < factors.size(); ++i)
+        r.invFreq[i] /= factors[i];
+  }
   return r;
 }
 
