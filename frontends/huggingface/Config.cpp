@@ -89,13 +89,14 @@ bool merge(json &object, std::string_view key, json value) {
 }
 
 /// Old top-level fields and their names in rope_parameters.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> ropeFields = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> ropeFields = {{
     {"rope_theta", "rope_theta"},
     {"rotary_emb_base", "rope_theta"},
     {"partial_rotary_factor", "partial_rotary_factor"},
     {"rotary_pct", "partial_rotary_factor"},
-    {"original_max_position_embeddings", "original_max_position_embeddings"},
 }};
+/// Belongs to the scaling; without one it is a note that stays where it is.
+constexpr std::string_view originalContext = "original_max_position_embeddings";
 
 /// rope_parameters by kind of layer, {"full_attention": {...}, ...}, stay as they are.
 bool isByLayerType(const json &rope) {
@@ -138,12 +139,14 @@ Status normalizeRope(json &config, const std::string &source) {
   for (auto [oldName, newName] : ropeFields)
     if (!merge(rope, newName, take(config, oldName)))
       return disagree(oldName);
+  config.erase("rope_parameters");
   if (rope.empty())
-    config.erase("rope_parameters");
-  else {
-    rope.emplace("rope_type", "default");
-    config["rope_parameters"] = std::move(rope);
-  }
+    return Status::ok();
+  rope.emplace("rope_type", "default");
+  if (rope["rope_type"] != "default" &&
+      !merge(rope, originalContext, take(config, originalContext)))
+    return disagree(originalContext);
+  config["rope_parameters"] = std::move(rope);
   return Status::ok();
 }
 

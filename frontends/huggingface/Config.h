@@ -17,9 +17,9 @@ namespace plexus::frontends {
 /// Accepted beyond JSON: bare NaN, Infinity and -Infinity, and {"__float__": "Infinity"} for them.
 /// The result is in the dialect of transformers 5, whichever was given:
 /// - `dtype` for `torch_dtype`, without "torch.";
-/// - `rope_parameters` with `rope_type` and `rope_theta` for `rope_scaling`, `rope_theta`,
-///   `rotary_emb_base`, `partial_rotary_factor`, `rotary_pct` and
-///   `original_max_position_embeddings` beside it; a kind "su" is "longrope".
+/// - `rope_parameters` with `rope_type` and `rope_theta` for `rope_scaling` and, beside it,
+///   `rope_theta`, `rotary_emb_base`, `partial_rotary_factor`, `rotary_pct` and, with a scaling,
+///   `original_max_position_embeddings`; a kind "su" is "longrope".
 /// The same in sub-configs (`text_config` ...). Both dialects at once must say the same.
 Expected<nlohmann::json> parseConfig(std::string_view text, const std::string &source);
 

@@ -81,6 +81,14 @@ inline Rope readRope(const Config &c, int64_t dims, double defaultBase = 10000.0
   r.invFreq = rope::plain(base, dims);
   if (double partial = c.number(path + ".partial_rotary_factor", 1.0); partial != 1.0)
     c.refuse(path + ".partial_rotary_factor", std::to_string(partial), "1");
+  // Divisors of the frequencies, as GGUF files give them instead of a scaling kind's parameters.
+  const std::vector<float> factors = c.numbers(path + ".frequency_factors");
+  if (!factors.empty() && factors.size() != r.invFreq.size())
+    c.refuse(path + ".frequency_factors", std::to_string(factors.size()) + " long",
+             std::to_string(r.invFreq.size()) + " factors");
+  else
+    for (size_t i = 0; i < factors.size(); ++i)
+      r.invFreq[i] /= factors[i];
   const std::string kind = c.string(path + ".rope_type", "default");
   if (kind == "linear") {
     for (float &f : r.invFreq)

@@ -60,6 +60,12 @@ TEST(Config, OldRopeFieldsBesideTheDictionaryMoveIntoIt) {
   EXPECT_EQ(config.size(), 1u);
 }
 
+TEST(Config, AnOriginalContextWithoutScalingStaysWhereItIs) {
+  auto config = parsed(R"({"rope_theta": 1.0, "original_max_position_embeddings": 4096})");
+  EXPECT_EQ(config["original_max_position_embeddings"], 4096);
+  EXPECT_EQ(config["rope_parameters"].size(), 2u);
+}
+
 TEST(Config, SubConfigsAreNormalisedToo) {
   auto config = parsed(R"({"text_config": {"model_type": "llama", "rope_theta": 7.0}})");
   EXPECT_EQ(config["text_config"]["rope_parameters"]["rope_theta"], 7.0);
