@@ -185,9 +185,9 @@ Expected<json> parseConfig(std::string_view text, const std::string &source) {
     return error(Code::ResourceExhausted) << source << ": " << text.size() << " bytes, at most "
                                           << configLimits.maxBytes << " are read";
   PLX_ASSIGN(json config, parseJson(quoteNonFinite(text), source, configLimits));
+  restoreNonFinite(config);
   if (!config.is_object())
     return error(Code::Corrupt) << source << ": expected an object, found " << jsonKind(config);
-  restoreNonFinite(config);
   PLX_RETURN_IF_ERROR(normalize(config, source));
   return config;
 }

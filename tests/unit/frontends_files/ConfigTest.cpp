@@ -83,8 +83,8 @@ TEST(Config, DialectsThatContradictEachOtherAreRefused) {
         R"({"rope_theta": 1.0, "rope_parameters": {"rope_theta": 2.0}})",
         R"({"rope_scaling": {"factor": 1.0}, "rope_parameters": {"factor": 2.0}})",
         R"({"rope_scaling": {"type": "linear", "rope_type": "yarn"}})", R"({"rope_scaling": 3})",
-        R"({"rope_parameters": []})", "[]", "3", "", "{\"a\": Inf}", R"({"a": 1, "a": 1})",
-        R"({"__float__"})"})
+        R"({"rope_parameters": []})", "[]", "3", "", "-Infinity", "{\"a\": Inf}",
+        R"({"a": 1, "a": 1})", R"({"__float__"})"})
     EXPECT_EQ(refused(text).code(), Code::Corrupt) << text;
   EXPECT_THAT(refused("{").message(), HasSubstr("config.json"));
   EXPECT_EQ(refused(std::string(100, '[')).code(), Code::ResourceExhausted);
