@@ -2,11 +2,11 @@
 #include "passes/lower/cpu/emit/Product.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/lower/cpu/emit/VectorMath.h"
+#include "tests/unit/emit/Batches.h"
 #include "tests/unit/emit/Harness.h"
 #include "tests/unit/emit/Packing.h"
 #include <cstring>
 #include <gtest/gtest.h>
-#include <random>
 
 using namespace mlir;
 using namespace plexus::emit;
@@ -19,15 +19,6 @@ struct Case {
   plx_layout layout;
   bool gated = false;
 };
-
-std::vector<float> randomFloats(size_t size, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(size);
-  for (float &value : values)
-    value = normal(generator);
-  return values;
-}
 
 /// out = x W (+ bias), or gate * up when gated.
 class Product {

@@ -93,17 +93,20 @@ constexpr double kLn2High = 0.693359375, kLn2Low = kLn2 - kLn2High;
 constexpr double kRoundF32 = 12582912.0;         // 1.5 * 2^23: adding it rounds to an integer
 constexpr double kRoundF64 = 6755399441055744.0; // 1.5 * 2^52
 
-/// x = n ln2 + r: `shifted` is n + kRoundF32 (its low bits hold n), `rest` is e^r - 1.
+/// 2^n e^r: `shifted` is n + kRoundF32 (its low bits hold n), `rest` is e^r - 1.
 struct ExpParts {
   Value shifted, rest;
 };
 
+/// e^r - 1 for |r| <= ln2 / 2.
+Value expm1OfRest(const Lanes &m, Value r) {
+  return m.fma(m.mul(r, r), m.polynomial(r, kExpTail), r);
+}
+
 ExpParts splitExp(const Lanes &m, Value x) {
   Value shifted = m.fma(x, 1 / kLn2, m.number(kRoundF32));
   Value n = m.sub(shifted, m.number(kRoundF32));
-  Value r = m.fma(n, -kLn2Low, m.fma(n, -kLn2High, x));
-  Value rest = m.fma(m.mul(r, r), m.polynomial(r, kExpTail), r);
-  return {shifted, rest};
+  return {shifted, expm1OfRest(m, m.fma(n, -kLn2Low, m.fma(n, -kLn2High, x)))};
 }
 
 /// 2^(n + shift) as long as the exponent is a normal one; 0 one below.
@@ -111,15 +114,22 @@ Value powerOfTwo(const Lanes &m, Value shifted, int64_t shift) {
   return m.fromBits(m.shiftLeft(m.addBits(m.bits(shifted), 127 + shift), 23));
 }
 
-Value expandExp(const Lanes &m, Value x) {
-  // 2^128 is no float: half of it, twice. Below -87.3 the half is no normal float, and becomes 0.
-  Value limited = m.atLeast(m.atMost(x, 88.8), -87.33);
-  auto [shifted, rest] = splitExp(m, limited);
-  Value half = powerOfTwo(m, shifted, -1);
-  return m.mul(m.fma(half, rest, half), 2.0);
+/// 2^128 is no float: half of the result, twice. Where the half is no normal float, it becomes 0.
+Value joinExp(const Lanes &m, ExpParts parts) {
+  Value half = powerOfTwo(m, parts.shifted, -1);
+  return m.mul(m.fma(half, parts.rest, half), 2.0);
 }
 
-Value expandExp2(const Lanes &m, Value x) { return expandExp(m, m.mul(x, kLn2)); }
+Value expandExp(const Lanes &m, Value x) {
+  return joinExp(m, splitExp(m, m.atLeast(m.atMost(x, 88.8), -87.33)));
+}
+
+Value expandExp2(const Lanes &m, Value x) {
+  Value limited = m.atLeast(m.atMost(x, 128.1), -126);
+  Value shifted = m.add(limited, m.number(kRoundF32));
+  Value rest = m.sub(limited, m.sub(shifted, m.number(kRoundF32)));
+  return joinExp(m, {shifted, expm1OfRest(m, m.mul(rest, kLn2))});
+}
 
 Value expandExpm1(const Lanes &m, Value x) {
   Value limited = m.atLeast(m.atMost(x, 60), -60);
