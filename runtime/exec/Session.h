@@ -25,9 +25,9 @@ struct RunOptions {
   /// Outputs asked for, empty: the schedule's own. "logits", "last_hidden_state", "pooler_output",
   /// "hidden_states.3" (0 .. L, the last one after the final norm), "taps.3.mlp.out", or any output
   /// that the schedule names.
-  std::vector<std::string> wants;
+  std::vector<std::string> wants = {};
   /// Feed the columns in pieces of these lengths through the states; their sum is the length.
-  std::vector<int64_t> chunks;
+  std::vector<int64_t> chunks = {};
 };
 
 /// A Session is used by one thread at a time, the engine's (EngineThread.h); Models are shared by

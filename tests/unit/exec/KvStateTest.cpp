@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 namespace plexus::test {
 namespace {
 
@@ -108,7 +110,7 @@ TEST(KvState, RecycledPagesComeBackZeroed) {
   KvState state(makeInfo(), 32, budget);
   state.open(0);
   ASSERT_TRUE(state.prepare(0, 0, 1));
-  fill(state, 0, 5, NAN);
+  fill(state, 0, 5, std::numeric_limits<float>::quiet_NaN());
   state.close(0);
   state.open(0);
   ASSERT_TRUE(state.prepare(0, 0, 1));

@@ -184,7 +184,8 @@ TEST(Session, TopKAndLogProbabilitiesAgreeWithTheFullRow) {
   std::vector<int32_t> order(kVocabulary);
   for (int i = 0; i < kVocabulary; ++i)
     order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return row[a] > row[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](int a, int b) { return row[a] > row[b] || (row[a] == row[b] && a < b); });
   for (int i = 0; i < 6; ++i) {
     EXPECT_EQ(outcome.result[1].ids[i], order[i]);
     EXPECT_EQ(outcome.result[1].values[i], row[order[i]]);

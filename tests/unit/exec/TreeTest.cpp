@@ -155,7 +155,6 @@ TEST_P(TreeTest, ScratchRowsLeaveNoTrace) {
   std::vector<int32_t> parents = {0, 2};
   for (size_t i = 2; i < ids.size(); ++i)
     parents.push_back(static_cast<int32_t>(i) + 1);
-  SessionOptions small;
   Want want = wantLogits();
   ForwardRequest request;
   request.sequence = sequence;
