@@ -23,7 +23,7 @@ TEST(Tensor, ZerosAreAlignedAndZero) {
 
 TEST(Tensor, ImpossibleShapesAreRefused) {
   for (const std::vector<int64_t> &shape :
-       {std::vector<int64_t>{-1}, {INT64_MAX, 2}, {int64_t(1) << 45}})
+       {std::vector<int64_t>{-1}, {INT64_MAX, 2}, {(int64_t(1) << 46) + 1}})
     EXPECT_EQ(Tensor::zeros(DType::F64, shape).status().code(), Code::ResourceExhausted);
 }
 
