@@ -15,6 +15,10 @@ if(PLEXUS_SANITIZE)
   if(PLEXUS_SANITIZE MATCHES undefined)
     target_compile_options(plexus_flags INTERFACE -fno-sanitize=vptr,function)
   endif()
+  if(PLEXUS_FUZZ)
+    # Fuzzers are guided by the coverage of the libraries that they test.
+    target_compile_options(plexus_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
   # A clang sanitizer runtime is linked into the executable; shared libraries leave it undefined.
   set_property(TARGET plexus_flags PROPERTY INTERFACE_LINK_OPTIONS
                -fuse-ld=lld -fsanitize=${PLEXUS_SANITIZE})
