@@ -13,3 +13,16 @@ config.environment["PATH"] = os.pathsep.join(path + [os.environ["PATH"]])
 for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
+
+# Bufferizes, lowers and runs a module whose ops are all upstream's; prints what `main` prints.
+lower = " ".join(
+    "--one-shot-bufferize=bufferize-function-boundaries --convert-linalg-to-loops --convert-scf-to-cf"
+    " --expand-strided-metadata --lower-affine --convert-math-to-libm --convert-math-to-llvm"
+    " --convert-arith-to-llvm --finalize-memref-to-llvm --convert-func-to-llvm --convert-cf-to-llvm"
+    " --reconcile-unrealized-casts".split()
+)
+libraries = ",".join(
+    os.path.join(config.llvm_tools_dir, "..", "lib", f"libmlir_{name}runner_utils.so") for name in ("", "c_")
+)
+run = f"plexus-opt {lower} | mlir-runner -e main -entry-point-result=void -shared-libs={libraries}"
+config.substitutions.append(("%run", run))
