@@ -1,0 +1,9 @@
+// A shared object without a manifest; its constructor must never run.
+#include <plexus/plugin.h>
+
+#include <cstdlib>
+
+__attribute__((constructor)) static void mustNotRun() { std::abort(); }
+
+const plx_plugin plx_plugin_entry = {
+    sizeof(plx_plugin), nullptr, PLX_ABI_MAJOR, PLX_ABI_MINOR, nullptr, nullptr, nullptr};

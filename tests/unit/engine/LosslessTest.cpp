@@ -1,0 +1,179 @@
+// The promise of lossless strategies: the ids of plain decoding, whatever is drafted.
+#include "tests/unit/engine/EngineTestBase.h"
+
+#include <cmath>
+
+namespace plexus::test {
+namespace {
+
+struct Speculation {
+  const char *name;
+  const char *strategy;
+  OptionList options;
+  float draftNoise; ///< Below 0: no draft model.
+};
+void PrintTo(const Speculation &each, std::ostream *out) { *out << each.name; }
+
+class LosslessTest : public EngineTest, public ::testing::WithParamInterface<Speculation> {
+protected:
+  void SetUp() override {
+    if (GetParam().draftNoise >= 0)
+      draft = toy({.ownWeight = GetParam().draftNoise, .ownSeed = 99});
+  }
+  GenerationOptions with(std::vector<int32_t> prompt, const OptionList &sampling) {
+    GenerationOptions options = request(std::move(prompt), GetParam().strategy);
+    options.options = GetParam().options;
+    options.options.insert(options.options.end(), sampling.begin(), sampling.end());
+    if (draft)
+      options.drafts = {draft};
+    return options;
+  }
+  static int64_t counter(const GenerationResult &result, std::string_view name) {
+    for (const auto &[key, value] : result.counters)
+      if (key == name)
+        return value;
+    return -1;
+  }
+  std::shared_ptr<EngineModel> draft;
+};
+
+TEST_P(LosslessTest, GreedyIdsAreThoseOfPlainGreedy) {
+  int64_t accepted = 0;
+  for (int32_t i = 0; i < 30; ++i) {
+    const std::vector<int32_t> prompt = {i, (i * 7) % 32, (i * 13) % 32, 5};
+    GenerationOptions options = with(prompt, {});
+    options.maxTokens = 1 + i * 3;
+    const GenerationResult result = engine->generate(options);
+    ASSERT_TRUE(result.status) << result.status.message();
+    EXPECT_EQ(result.outputs[0].ids,
+              referenceGreedy({}, prompt, static_cast<size_t>(options.maxTokens)));
+    accepted += counter(result, "accepted");
+  }
+  EXPECT_GT(accepted, 100) << "the test would show nothing if no draft were ever accepted";
+}
+
+TEST_P(LosslessTest, SampledIdsAreThoseOfPlainSampling) {
+  const OptionList sampling = {{"temperature", "0.8"},
+                               {"top_k", "12"},
+                               {"top_p", "0.95"},
+                               {"repetition_penalty", "1.2"},
+                               {"frequency_penalty", "0.1"}};
+  int64_t accepted = 0;
+  for (int32_t i = 0; i < 30; ++i) {
+    GenerationOptions plain = request({i, 3, 9}, "sample");
+    plain.options = sampling;
+    plain.maxTokens = 60;
+    plain.seed = static_cast<uint64_t>(i) * 1000003;
+    GenerationOptions speculative = with({i, 3, 9}, sampling);
+    speculative.maxTokens = plain.maxTokens;
+    speculative.seed = plain.seed;
+    const GenerationResult want = engine->generate(plain), got = engine->generate(speculative);
+    ASSERT_TRUE(want.status) << want.status.message();
+    ASSERT_TRUE(got.status) << got.status.message();
+    EXPECT_EQ(got.outputs[0].ids, want.outputs[0].ids) << i;
+    accepted += counter(got, "accepted");
+  }
+  EXPECT_GT(accepted, 10); // few where penalties forbid what is looked up
+}
+
+TEST_P(LosslessTest, StopsAndFullContextsAreThoseOfPlainGreedy) {
+  model = toy({.context = 40});
+  if (draft)
+    draft = toy({.context = 33, .ownWeight = GetParam().draftNoise, .ownSeed = 99});
+  for (int32_t i = 0; i < 16; ++i) {
+    GenerationOptions plain = request({i, 1}), speculative = with({i, 1}, {});
+    plain.maxTokens = speculative.maxTokens = 100;
+    if (i % 2)
+      plain.stopTokens = speculative.stopTokens = {i, 31 - i};
+    const GenerationResult want = engine->generate(plain), got = engine->generate(speculative);
+    ASSERT_TRUE(got.status) << got.status.message();
+    EXPECT_EQ(got.outputs[0].ids, want.outputs[0].ids) << i;
+    EXPECT_EQ(got.outputs[0].stop, want.outputs[0].stop) << i;
+    EXPECT_EQ(got.outputs[0].text, want.outputs[0].text) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Strategies, LosslessTest,
+    ::testing::Values(Speculation{"PromptLookup", "prompt_lookup", {}, -1},
+                      Speculation{"PromptLookupShort",
+                                  "prompt_lookup",
+                                  {{"ngram", "1"}, {"draft_tokens", "3"}},
+                                  -1},
+                      Speculation{"DraftTree", "speculate", {}, 1.0f},
+                      Speculation{"DraftChain", "speculate", {{"tree", "1,1,1,1,1"}}, 0.5f},
+                      Speculation{"DraftWideOneLevel", "speculate", {{"tree", "6"}}, 2.0f},
+                      Speculation{"DraftEqualsTarget", "speculate", {{"tree", "1,1,1"}}, 0.0f}),
+    [](const auto &info) { return std::string(info.param.name); });
+
+/// Chi-squared of first-token counts over many seeds against the processed distribution.
+class SamplingTest : public EngineTest {
+protected:
+  double chiSquared(const std::string &strategy, const OptionList &options, int draws,
+                    int &degrees) {
+    const std::vector<int32_t> prompt = {4, 9, 4};
+    const auto probabilities = samplingProbabilities(host, options, prompt, toyLogits({}, prompt));
+    std::vector<int> counts(32);
+    std::vector<std::shared_ptr<GenerationHandle>> handles;
+    for (int i = 0; i < draws; ++i) {
+      GenerationOptions each = request(prompt, strategy);
+      each.options = options;
+      each.seed = static_cast<uint64_t>(i);
+      each.maxTokens = 1;
+      handles.push_back(engine->start(each));
+    }
+    for (auto &handle : handles)
+      ++counts[static_cast<size_t>(handle->wait().outputs.at(0).ids.at(0))];
+    double sum = 0;
+    degrees = -1;
+    for (size_t id = 0; id < counts.size(); ++id) {
+      const double expected = (*probabilities)[id] * draws;
+      if (expected < 5) {
+        EXPECT_LE(counts[id], 25) << id;
+        continue;
+      }
+      sum += (counts[id] - expected) * (counts[id] - expected) / expected;
+      ++degrees;
+    }
+    return sum;
+  }
+};
+
+TEST_F(SamplingTest, DrawsFollowTheProcessedDistribution) {
+  int degrees = 0;
+  const double sum =
+      chiSquared("sample", {{"temperature", "0.9"}, {"min_p", "0.02"}}, 4000, degrees);
+  ASSERT_GT(degrees, 5);
+  // Mean + 4 standard deviations of a chi-squared variable; the seeds are fixed.
+  EXPECT_LT(sum, degrees + 4 * std::sqrt(2.0 * degrees));
+}
+
+TEST_F(SamplingTest, TheSameSeedGivesTheSameIdsAndAnotherSeedOthers) {
+  GenerationOptions options = request({7, 7}, "sample");
+  options.seed = 5;
+  const auto first = engine->generate(options).outputs[0].ids;
+  EXPECT_EQ(engine->generate(options).outputs[0].ids, first);
+  options.seed = 6;
+  EXPECT_NE(engine->generate(options).outputs[0].ids, first);
+}
+
+TEST_F(SamplingTest, TemperatureZeroIsGreedyAndATemperatureAloneSamples) {
+  GenerationOptions options = request({7, 7}, "sample");
+  options.options = {{"temperature", "0"}};
+  EXPECT_EQ(engine->generate(options).outputs[0].ids, referenceGreedy({}, {7, 7}, 24));
+  options.strategy = "";
+  EXPECT_EQ(engine->generate(options).outputs[0].ids, referenceGreedy({}, {7, 7}, 24));
+  options.options = {{"temperature", "2"}};
+  EXPECT_NE(engine->generate(options).outputs[0].ids, referenceGreedy({}, {7, 7}, 24));
+}
+
+TEST_F(SamplingTest, RepetitionPenaltyActsOnGreedyToo) {
+  GenerationOptions options = request({7, 7});
+  options.options = {{"repetition_penalty", "100"}};
+  auto ids = engine->generate(options).outputs[0].ids;
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(std::unique(ids.begin(), ids.end()), ids.end()) << "24 of 32 ids, none twice";
+}
+
+} // namespace
+} // namespace plexus::test
