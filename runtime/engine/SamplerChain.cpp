@@ -27,6 +27,12 @@ private:
   std::vector<const plx_option *> pointers_;
 };
 
+/// Ok, or the sampler's error with its name. The name is put together only then: this runs each
+/// step.
+Status outcome(ErrorReceiver &receiver, plx_status code, const std::string &id) {
+  return code == PLX_OK ? Status::ok() : receiver.status(code, "sampler '" + id + "'");
+}
+
 } // namespace
 
 std::vector<std::string> defaultSamplers(const PluginHost &host) {
@@ -84,7 +90,7 @@ Expected<SamplerChain> SamplerChain::create(PluginHost &host, std::span<const st
                                 ? checked.create(toStr(id), given.data(), given.size(), vocabSize,
                                                  &entry.sampler, receiver.get())
                                 : PLX_UNSUPPORTED;
-    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + id + "'"));
+    PLX_RETURN_IF_ERROR(outcome(receiver, code, id));
     if (!entry.sampler.apply)
       continue;
     const auto place = std::upper_bound(
@@ -103,7 +109,7 @@ Expected<SamplerChain> SamplerChain::clone() const {
     twin.sampler.struct_size = sizeof(plx_sampler);
     ErrorReceiver receiver;
     const plx_status code = entry.sampler.clone(entry.sampler.self, &twin.sampler, receiver.get());
-    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+    PLX_RETURN_IF_ERROR(outcome(receiver, code, entry.id));
     copy.entries_.push_back(std::move(twin));
     PLX_RETURN_IF_ERROR(check(copy.entries_.back()));
   }
@@ -123,7 +129,7 @@ Status SamplerChain::apply(plx_candidates &candidates, int32_t lastStage,
     const int64_t before = candidates.count;
     ErrorReceiver receiver;
     const plx_status code = entry.sampler.apply(entry.sampler.self, &candidates, receiver.get());
-    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+    PLX_RETURN_IF_ERROR(outcome(receiver, code, entry.id));
     const bool keepsAll = entry.sampler.stage <= PLX_STAGE_PENALTY;
     if (candidates.count < 0 || candidates.count > before ||
         (keepsAll && candidates.count != before))
@@ -143,7 +149,7 @@ Status SamplerChain::accept(std::span<const int32_t> ids) {
     ErrorReceiver receiver;
     const plx_status code =
         entry.sampler.accept(entry.sampler.self, ids.data(), ids.size(), receiver.get());
-    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+    PLX_RETURN_IF_ERROR(outcome(receiver, code, entry.id));
   }
   return Status::ok();
 }
@@ -156,7 +162,7 @@ Status SamplerChain::rollback(size_t count) {
       continue;
     ErrorReceiver receiver;
     const plx_status code = entry.sampler.rollback(entry.sampler.self, count, receiver.get());
-    PLX_RETURN_IF_ERROR(receiver.status(code, "sampler '" + entry.id + "'"));
+    PLX_RETURN_IF_ERROR(outcome(receiver, code, entry.id));
   }
   return Status::ok();
 }
