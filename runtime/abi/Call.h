@@ -83,7 +83,7 @@ typedef struct plx_matmul {
   int32_t compute;     /* 0: f32, 1: bf16 */
   float *out;          /* f32 [m][n], stride out_stride */
   int64_t out_stride;
-  void *scratch;       /* plx_matmul_scratch(m, n, k, layout, compute) bytes, 64-byte aligned */
+  void *scratch;       /* NULL: the host brings its own; not read in this version */
 } plx_matmul;
 
 /* One call of one segment. Pointers are 64-byte aligned; tensors are dense and row-major. */

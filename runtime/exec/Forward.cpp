@@ -2,7 +2,7 @@
 #include "runtime/exec/SessionImpl.h"
 
 #include <algorithm>
-#include <cstring>
+#include <optional>
 
 namespace plexus {
 namespace {
@@ -171,10 +171,7 @@ Status Session::Impl::addRows(ForwardWork &work, int64_t count) {
     const WantTarget &target = targets[work.firstTarget + w];
     eachWantedRow(request.wants[w], target, work.rows, work.done, work.done + count,
                   [&](int64_t, int64_t wanted) {
-                    if (target.isTap)
-                      insertSorted(key.taps, target.tap);
-                    else
-                      insertSorted(key.values, target.value);
+                    addTarget(target);
                     if (target.type->rows == Rows::Outputs)
                       batch.wantRow(row + wanted - work.done);
                   });
@@ -182,6 +179,13 @@ Status Session::Impl::addRows(ForwardWork &work, int64_t count) {
   key.keepsStates |= request.mode != RowMode::Scratch || work.done + count < work.rows;
   members.push_back({&work, row, count});
   return Status::ok();
+}
+
+void Session::Impl::addTarget(const WantTarget &target) {
+  if (target.isTap)
+    insertSorted(key.taps, target.tap);
+  else
+    insertSorted(key.values, target.value);
 }
 
 void Session::Impl::addPending(const ForwardWork &work, int64_t count) {
@@ -193,6 +197,12 @@ void Session::Impl::addPending(const ForwardWork &work, int64_t count) {
   for (const PendingRow &row : pending)
     if (request.bidirectional)
       block &= row.visible;
+  std::optional<int32_t> padding =
+      request.ids.empty() ? std::nullopt : model->info().positionPadding;
+  auto isPadding = [&](int32_t id) { return id == padding; };
+  auto counted = request.ids.first(padding ? work.done : 0);
+  int64_t tokens = static_cast<int64_t>(counted.size()) -
+                   std::count_if(counted.begin(), counted.end(), isPadding);
   // Appended rows are a chain, and earlier chunks of it are committed by now.
   bool explicitParents = !request.parents.empty() && request.mode != RowMode::Append;
   for (int64_t i = work.done; i < work.done + count; ++i) {
@@ -201,7 +211,13 @@ void Session::Impl::addPending(const ForwardWork &work, int64_t count) {
     row.parent = explicitParents ? request.parents[i] : number - 1;
     row.index =
         row.parent < 0 ? static_cast<int32_t>(sequence.committed) : pending[row.parent].index + 1;
-    row.position = request.positions.empty() ? row.index : request.positions[i];
+    row.position = row.index;
+    if (!request.positions.empty())
+      row.position = request.positions[i];
+    else if (padding) // Counts the tokens that are none, from the padding's own position + 1.
+      row.position = isPadding(request.ids[i])
+                         ? *padding
+                         : *padding + 1 + static_cast<int32_t>(work.committedBefore + tokens++);
     row.tokenType = request.tokenTypes.empty() ? 0 : request.tokenTypes[i];
     row.seesUpTo = request.bidirectional ? static_cast<int32_t>(end) : 0;
     row.layers = row.visible = work.layers;

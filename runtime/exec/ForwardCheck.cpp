@@ -74,14 +74,17 @@ Status Session::Impl::checkInputs(const ForwardWork &work) const {
       static_cast<int64_t>(request.hidden.size()) != work.rows * info.hiddenSize)
     return error(Code::InvalidArgument) << request.hidden.size() << " hidden elements are no "
                                         << "multiple of the hidden size " << info.hiddenSize;
-  // Learned positions are a table as long as the context.
+  // Learned positions are a table of that many rows.
+  int64_t positions = store->maxRows() + (info.positionPadding ? *info.positionPadding + 1 : 0);
   for (int32_t position : request.positions)
-    if (position < 0 || position >= store->maxRows())
+    if (position < 0 || position >= positions)
       return error(Code::InvalidArgument)
-             << "position " << position << " is outside the context of " << store->maxRows();
+             << "position " << position << " is outside the model's " << positions << " positions";
+  int64_t types = std::max<int64_t>(info.tokenTypes, 1); // Without types, 0 changes nothing.
   for (int32_t type : request.tokenTypes)
-    if (type < 0)
-      return error(Code::InvalidArgument) << "token type " << type << " is negative";
+    if (type < 0 || type >= types)
+      return error(Code::InvalidArgument)
+             << "token type " << type << ": the model knows " << info.tokenTypes << " types";
   return Status::ok();
 }
 

@@ -1,44 +1,12 @@
 // Runs on named tensors: [B, S] token tensors packed to ragged rows and back, and plain graphs.
+#include "runtime/exec/NamedInputs.h"
 #include "runtime/exec/SessionImpl.h"
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 namespace plexus {
 namespace {
-
-const Tensor *findInput(std::span<const NamedTensor> inputs, std::string_view name) {
-  for (const NamedTensor &input : inputs)
-    if (input.name == name)
-      return &input.tensor;
-  return nullptr;
-}
-
-std::string shapeText(const std::vector<int64_t> &shape) {
-  std::string text = "[";
-  for (int64_t dim : shape)
-    text += (text.size() > 1 ? ", " : "") + std::to_string(dim);
-  return text + "]";
-}
-
-/// Reads element i of a dense integer, boolean or float tensor as a whole number.
-int64_t integerAt(const Tensor &tensor, int64_t i) {
-  switch (tensor.dtype) {
-  case DType::I64:
-  case DType::U64:
-    return tensor.as<int64_t>()[i];
-  case DType::I32:
-    return tensor.as<int32_t>()[i];
-  case DType::U32:
-    return tensor.as<uint32_t>()[i];
-  default: {
-    float value;
-    toF32(tensor.dtype, tensor.as<uint8_t>() + i * dtypeSize(tensor.dtype), 1, &value);
-    return static_cast<int64_t>(value);
-  }
-  }
-}
 
 /// The token tensors of a call, packed: the rows of each sequence without its masked columns.
 struct PackedTokens {
@@ -48,11 +16,30 @@ struct PackedTokens {
   };
   std::vector<Row> rows;
 
-  Status pack(std::span<const NamedTensor> inputs);
+  /// `padding`: ModelInfo::positionPadding.
+  Status pack(std::span<const NamedTensor> inputs, std::optional<int32_t> padding);
 
 private:
   Status readMatrix(const NamedTensor &input, std::vector<int32_t> &values) const;
+  std::vector<int32_t> defaultPositions(const std::vector<int32_t> &tokens,
+                                        std::optional<int32_t> padding) const;
 };
+
+/// The columns, masked ones included; with a padding id, a count of the tokens that are none.
+std::vector<int32_t> PackedTokens::defaultPositions(const std::vector<int32_t> &tokens,
+                                                    std::optional<int32_t> padding) const {
+  std::vector<int32_t> positions(tokens.size());
+  int32_t counted = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    auto column = static_cast<int32_t>(i % static_cast<size_t>(length));
+    counted = column == 0 ? 0 : counted;
+    if (!padding)
+      positions[i] = column;
+    else
+      positions[i] = tokens[i] == *padding ? *padding : *padding + ++counted;
+  }
+  return positions;
+}
 
 Status PackedTokens::readMatrix(const NamedTensor &input, std::vector<int32_t> &values) const {
   const Tensor &tensor = input.tensor;
@@ -70,7 +57,7 @@ Status PackedTokens::readMatrix(const NamedTensor &input, std::vector<int32_t> &
   return Status::ok();
 }
 
-Status PackedTokens::pack(std::span<const NamedTensor> inputs) {
+Status PackedTokens::pack(std::span<const NamedTensor> inputs, std::optional<int32_t> padding) {
   const Tensor *ids = findInput(inputs, "input_ids");
   if (!ids)
     return Status(Code::NotFound, "the input \"input_ids\" is missing");
@@ -93,6 +80,8 @@ Status PackedTokens::pack(std::span<const NamedTensor> inputs) {
                                    << "token_type_ids";
     PLX_RETURN_IF_ERROR(readMatrix(input, *it->second));
   }
+  if (positions.empty())
+    positions = defaultPositions(tokens, padding);
   rows.assign(static_cast<size_t>(batch), {});
   for (size_t i = 0; i < tokens.size(); ++i) {
     if (!mask.empty() && mask[i] == 0)
@@ -101,7 +90,7 @@ Status PackedTokens::pack(std::span<const NamedTensor> inputs) {
     Row &row = rows[i / length];
     row.ids.push_back(tokens[i]);
     row.columns.push_back(column);
-    row.positions.push_back(positions.empty() ? column : positions[i]);
+    row.positions.push_back(positions[i]);
     if (!types.empty())
       row.types.push_back(types[i]);
   }
@@ -189,15 +178,6 @@ Expected<std::vector<int64_t>> pieces(const Model &model, const RunOptions &opti
   return options.chunks;
 }
 
-std::vector<std::string> wantedNames(const Schedule &schedule, const RunOptions &options) {
-  if (!options.wants.empty())
-    return options.wants;
-  std::vector<std::string> names;
-  for (const ScheduleOutput &output : schedule.outputs)
-    names.push_back(output.name);
-  return names;
-}
-
 /// Feeds columns [begin, end) of every row.
 Status runPiece(Session::Impl &session, const PackedTokens &packed, const OpenSequences &sequences,
                 std::span<const Want> wants, int64_t begin, int64_t end,
@@ -240,7 +220,7 @@ Expected<std::vector<NamedTensor>> Session::Impl::runTokens(std::span<const Name
                                                             const RunOptions &runOptions,
                                                             int named) {
   PackedTokens packed;
-  PLX_RETURN_IF_ERROR(packed.pack(inputs));
+  PLX_RETURN_IF_ERROR(packed.pack(inputs, model->info().positionPadding));
   PLX_ASSIGN(std::vector<int64_t> lengths, pieces(*model, runOptions, packed.length));
   std::vector<Want> wants;
   // The names outlive the wants' views of them.
@@ -259,119 +239,6 @@ Expected<std::vector<NamedTensor>> Session::Impl::runTokens(std::span<const Name
   schedule = forwardSchedule;
   if (!status)
     return status;
-  return outputs;
-}
-
-namespace {
-
-/// An input of a graph in the schedule's type, integers converted where they fit.
-Expected<Tensor> graphInput(std::span<const NamedTensor> inputs, const std::string &name,
-                            const ValueType &type, int64_t &tokens) {
-  const Tensor *given = findInput(inputs, name);
-  if (!given)
-    return error(Code::NotFound) << "the input \"" << name << "\" is missing; expected "
-                                 << toString(type);
-  std::vector<int64_t> inner = given->shape;
-  if (type.rows == Rows::Tokens && !inner.empty()) {
-    if (tokens >= 0 && tokens != inner[0])
-      return error(Code::Mismatch) << "input \"" << name << "\" has " << inner[0]
-                                   << " rows, another input has " << tokens;
-    tokens = inner[0];
-    inner.erase(inner.begin());
-  }
-  bool rowsFit = type.rows == Rows::None || (type.rows == Rows::Tokens && !given->shape.empty());
-  if (!rowsFit || inner != type.shape)
-    return error(Code::Mismatch) << "input \"" << name << "\" has shape " << shapeText(given->shape)
-                                 << ", expected " << toString(type);
-  PLX_ASSIGN(Tensor dense, given->dense());
-  if (dense.dtype == type.dtype)
-    return dense;
-  if (type.dtype == DType::I32 && !isFloat(dense.dtype)) {
-    PLX_ASSIGN(Tensor converted, Tensor::zeros(DType::I32, dense.shape));
-    for (int64_t i = 0; i < dense.count(); ++i)
-      converted.as<int32_t>()[i] = static_cast<int32_t>(integerAt(dense, i));
-    return converted;
-  }
-  if (type.dtype == DType::F32 && isFloat(dense.dtype)) {
-    PLX_ASSIGN(Tensor converted, Tensor::zeros(DType::F32, dense.shape));
-    toF32(dense.dtype, dense.as<void>(), dense.count(), converted.as<float>());
-    return converted;
-  }
-  return error(Code::Mismatch) << "input \"" << name << "\" is " << dtypeName(dense.dtype)
-                               << ", expected " << dtypeName(type.dtype);
-}
-
-} // namespace
-
-Expected<std::vector<NamedTensor>> Session::Impl::runGraph(std::span<const NamedTensor> inputs,
-                                                           const RunOptions &runOptions,
-                                                           int named) {
-  const Schedule &graph = model->program().schedules[named];
-  if (!runOptions.chunks.empty())
-    return Status(Code::Unsupported, "chunks are for models that run on tokens");
-  if (!model->program().states.empty())
-    return error(Code::Unsupported)
-           << "schedule " << graph.name << " keeps states, but does not take input_ids";
-  int64_t rows = -1;
-  std::vector<Tensor> tensors;
-  std::vector<const void *> pointers;
-  for (size_t i = 0; i < graph.inputs.size(); ++i) {
-    PLX_ASSIGN(Tensor tensor, graphInput(inputs, graph.inputs[i], graph.values[i], rows));
-    pointers.push_back(tensor.data.get());
-    tensors.push_back(std::move(tensor));
-  }
-  for (const NamedTensor &input : inputs)
-    if (std::find(graph.inputs.begin(), graph.inputs.end(), input.name) == graph.inputs.end())
-      return error(Code::NotFound) << "the graph has no input \"" << input.name << "\"";
-  if (rows == 0)
-    return Status(Code::InvalidArgument, "the inputs have no rows");
-
-  // One sequence with a chain of as many rows as the inputs have.
-  Sequence sequence;
-  std::vector<int32_t> chain(static_cast<size_t>(std::max<int64_t>(rows, 1)));
-  std::iota(chain.begin(), chain.end(), 0);
-  for (int32_t row : chain)
-    sequence.pending.push_back({row - 1, row, row, 0, 0, LayerSet::all(), LayerSet::all()});
-  batch.clear();
-  batch.add(sequence, chain, {});
-  for (int32_t row : chain)
-    batch.wantRow(row);
-
-  PlanKey graphKey;
-  graphKey.schedule = named;
-  std::vector<std::string> names = wantedNames(graph, runOptions);
-  std::vector<WantTarget> wanted;
-  for (const std::string &name : names) {
-    Want want;
-    want.source = Source::Output;
-    want.name = name;
-    PLX_ASSIGN(WantTarget target, resolveWant(*model, named, want));
-    if (target.isTap)
-      graphKey.taps.push_back(target.tap);
-    else
-      graphKey.values.push_back(target.value);
-    wanted.push_back(target);
-  }
-  auto unique = [](auto &list) {
-    std::sort(list.begin(), list.end());
-    list.erase(std::unique(list.begin(), list.end()), list.end());
-  };
-  unique(graphKey.values);
-  unique(graphKey.taps);
-  const plx_batch &built = batch.finish();
-  PLX_ASSIGN(ran, executor.plan(graphKey));
-  PLX_RETURN_IF_ERROR(executor.run(*ran, built, {}, pointers, nullptr));
-  std::swap(key, graphKey);
-  std::vector<NamedTensor> outputs;
-  for (size_t i = 0; i < wanted.size(); ++i) {
-    const ValueType &type = *wanted[i].type;
-    std::vector<int64_t> shape = type.shape;
-    if (type.rows != Rows::None)
-      shape.insert(shape.begin(), type.rows == Rows::Sequences ? 1 : built.tokens);
-    PLX_ASSIGN(Tensor tensor, Tensor::zeros(type.dtype, shape));
-    std::memcpy(tensor.data.get(), rowOf(wanted[i], 0), tensor.bytes());
-    outputs.push_back({names[i], std::move(tensor)});
-  }
   return outputs;
 }
 

@@ -39,6 +39,8 @@ struct Session::Impl {
   void collect(ForwardWork &leader, bool alone);
   Status addRows(ForwardWork &work, int64_t count);
   void addPending(const ForwardWork &work, int64_t count);
+  /// Adds what the batch's plan has to compute.
+  void addTarget(const WantTarget &target);
   Status execute();
   const void *rowOf(const WantTarget &target, int64_t token) const;
   void deliver(ForwardWork &work, int64_t firstRow, int64_t count);
@@ -46,7 +48,7 @@ struct Session::Impl {
   void finish(ForwardWork &work);
   void fail(ForwardWork &work, Status status);
 
-  // RunNamed.cpp: `named` is the schedule.
+  // RunNamed.cpp and RunGraph.cpp: `named` is the schedule.
   Expected<std::vector<NamedTensor>> runTokens(std::span<const NamedTensor> inputs,
                                                const RunOptions &runOptions, int named);
   Expected<std::vector<NamedTensor>> runGraph(std::span<const NamedTensor> inputs,

@@ -57,9 +57,9 @@ int64_t bucketFor(int64_t left) {
 } // namespace
 
 struct MatmulEngine::Impl {
-  explicit Impl(ThreadPool &p)
-      : pool(p), engine(dnnl::engine::kind::cpu, 0), stream(engine, dnnl::stream::flags::in_order) {
-  }
+  Impl(ThreadPool &p, bool reference)
+      : pool(p), acceptReference(reference), engine(dnnl::engine::kind::cpu, 0),
+        stream(engine, dnnl::stream::flags::in_order) {}
 
   Product make(const PrimitiveKey &key) {
     auto tag = key.layout == PLX_LAYOUT_BF16 ? memory::format_tag::BA16a64b2a
@@ -73,7 +73,7 @@ struct MatmulEngine::Impl {
     if (!desc)
       return product;
     std::string name = desc.impl_info_str();
-    if (name.find("ref") != std::string::npos)
+    if (!acceptReference && name.find("ref") != std::string::npos)
       return product;
     product.implementation = std::move(name);
     product.primitive = dnnl::matmul(desc);
@@ -124,6 +124,7 @@ struct MatmulEngine::Impl {
   Status runPanels(const plx_matmul &args);
 
   ThreadPool &pool;
+  bool acceptReference;
   dnnl::engine engine;
   dnnl::stream stream;
   std::map<PrimitiveKey, Product> products;
@@ -203,7 +204,8 @@ Status MatmulEngine::Impl::runPanels(const plx_matmul &args) {
   return Status::ok();
 }
 
-MatmulEngine::MatmulEngine(ThreadPool &pool) : impl_(std::make_unique<Impl>(pool)) {}
+MatmulEngine::MatmulEngine(ThreadPool &pool, bool acceptReference)
+    : impl_(std::make_unique<Impl>(pool, acceptReference)) {}
 MatmulEngine::~MatmulEngine() = default;
 
 namespace {

@@ -17,7 +17,9 @@ namespace plexus {
 /// run() makes no heap allocation. Not for several threads at once.
 class MatmulEngine {
 public:
-  explicit MatmulEngine(ThreadPool &pool);
+  /// `acceptReference`: take oneDNN's reference code for fast code, so that the direct path can be
+  /// tested on every machine.
+  explicit MatmulEngine(ThreadPool &pool, bool acceptReference = false);
   ~MatmulEngine();
   MatmulEngine(const MatmulEngine &) = delete;
   MatmulEngine &operator=(const MatmulEngine &) = delete;

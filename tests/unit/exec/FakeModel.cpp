@@ -344,6 +344,8 @@ void fillModelInfo(const FakeOptions &options, ModelInfo &info) {
   info.context = options.context;
   info.layers = options.layers;
   info.hiddenSize = kHidden;
+  info.tokenTypes = 2;
+  info.positionPadding = options.positionPadding;
   info.inputs = {"input_ids"};
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct FakeOptions {
   int64_t context = 512;
   int window = 0; ///< Of odd layers, in a state of their own; 0: all layers see everything.
   std::string task = "causal-lm";
+  std::optional<int32_t> positionPadding = {};
 };
 
 /// One token of a sequence: what a row of the batch says about it.

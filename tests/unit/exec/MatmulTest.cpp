@@ -54,9 +54,22 @@ std::vector<uint8_t> pack(const std::vector<float> &w, const Case &c, size_t &of
   return bytes;
 }
 
-class MatmulTest : public ::testing::TestWithParam<Case> {};
+class MatmulTest : public ::testing::TestWithParam<Case> {
+protected:
+  void expectPlainLoops(MatmulEngine &engine);
+};
 
 TEST_P(MatmulTest, AgreesWithPlainLoops) {
+  MatmulEngine engine(ThreadPool::shared());
+  expectPlainLoops(engine);
+}
+
+TEST_P(MatmulTest, BucketsOnThePackedWeightsAgreeWithPlainLoops) {
+  MatmulEngine engine(ThreadPool::shared(), true);
+  expectPlainLoops(engine);
+}
+
+void MatmulTest::expectPlainLoops(MatmulEngine &engine) {
   const Case &c = GetParam();
   int64_t xStride = c.k + 3, outStride = c.n + 5;
   auto x = someFloats(static_cast<size_t>(c.m * xStride), 1);
@@ -64,7 +77,6 @@ TEST_P(MatmulTest, AgreesWithPlainLoops) {
   size_t offset = 0;
   auto packed = pack(w, c, offset);
   std::vector<float> out(static_cast<size_t>(c.m * outStride), 777.0f);
-  MatmulEngine engine(ThreadPool::shared());
   plx_matmul args{c.m,      c.n,       c.k,        x.data(),  xStride, packed.data() + offset,
                   c.layout, c.compute, out.data(), outStride, nullptr};
   for (int round = 0; round < 2; ++round)

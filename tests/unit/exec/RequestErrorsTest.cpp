@@ -84,7 +84,8 @@ TEST_F(RequestErrors, UnknownTapsAndOutputsListThoseThatExist) {
 }
 
 TEST_F(RequestErrors, ListsOfTheWrongLengthOrRange) {
-  const std::vector<int32_t> two = {0, 1}, far = {0, 1, 40}, negative = {0, 0, -1};
+  const std::vector<int32_t> two = {0, 1}, far = {0, 1, 40}, negative = {0, 0, -1},
+                             third = {0, 0, 2};
   ForwardRequest r = request();
   r.positions = two;
   expectRefused(r, Code::InvalidArgument, {"positions has 2 entries for 3 rows"});
@@ -93,6 +94,8 @@ TEST_F(RequestErrors, ListsOfTheWrongLengthOrRange) {
   r.positions = {};
   r.tokenTypes = negative;
   expectRefused(r, Code::InvalidArgument, {"token type -1"});
+  r.tokenTypes = third;
+  expectRefused(r, Code::InvalidArgument, {"token type 2", "2 types"});
   r.tokenTypes = {};
   r.parents = two;
   expectRefused(r, Code::InvalidArgument, {"parents has 2 entries"});

@@ -76,6 +76,19 @@ TEST_F(RunNamedTest, TapsAndPositionsAndTypesByName) {
                "tap");
 }
 
+TEST_F(RunNamedTest, PositionsCanCountTheTokensThatAreNoPadding) {
+  options.positionPadding = 1;
+  session = makeSession(options);
+  FakeTrace trace = recompute(options, {{5, 2, 0}, {6, 3, 0}, {1, 1, 0}, {7, 4, 0}});
+  auto outputs = run(
+      {matrix("input_ids", 1, {1, 1, 5, 6, 1, 7}), matrix("attention_mask", 1, {0, 0, 1, 1, 1, 1})},
+      {.wants = {"last_hidden_state"}});
+  for (int s = 0; s < 4; ++s)
+    expectNear({outputs[0].tensor.as<float>() + (s + 2) * kHidden, kHidden}, trace.last[s], "row");
+  expectNear(append(*session, *session->openSequence(), {5, 6, 1, 7}), trace.logits.back(),
+             "the same without a mask");
+}
+
 TEST_F(RunNamedTest, BadInputsAreNamed) {
   auto refuse = [&](std::vector<NamedTensor> inputs, RunOptions runOptions, Code code,
                     const std::string &says) {
