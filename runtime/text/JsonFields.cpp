@@ -33,10 +33,14 @@ int nestingDepth(std::string_view bytes) {
 }
 } // namespace
 
+Status checkJsonDepth(std::string_view bytes, std::string_view what) {
+  if (nestingDepth(bytes) <= maxJsonDepth)
+    return Status::ok();
+  return error(Code::Corrupt) << what << ": JSON nested deeper than " << maxJsonDepth << " levels";
+}
+
 Expected<Json> parseJson(std::string_view bytes, std::string_view what) {
-  if (nestingDepth(bytes) > maxJsonDepth)
-    return error(Code::Corrupt) << what << ": JSON nested deeper than " << maxJsonDepth
-                                << " levels";
+  PLX_RETURN_IF_ERROR(checkJsonDepth(bytes, what));
   try {
     return Json::parse(bytes);
   } catch (const Json::exception &e) {

@@ -18,6 +18,7 @@ constexpr int maxComponentDepth = 16;
 
 /// Parses bytes as JSON. Corrupt with the byte position where they are not; nesting deeper than 64
 /// levels is refused before it can exhaust anything.
+Status checkJsonDepth(std::string_view bytes, std::string_view what);
 Expected<Json> parseJson(std::string_view bytes, std::string_view what);
 
 /// The fields of one object, read by name. `what` is the object's name in messages.
