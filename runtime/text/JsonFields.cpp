@@ -78,7 +78,7 @@ Expected<uint64_t> Fields::number(const char *name, std::optional<uint64_t> fall
   if (fallback && !find(name))
     return *fallback;
   PLX_ASSIGN(const Json *field, require(name));
-  if (!field->is_number_unsigned())
+  if (!field->is_number_integer() || (!field->is_number_unsigned() && field->get<int64_t>() < 0))
     return wrongKind(name, "a whole number that is not negative");
   return field->get<uint64_t>();
 }
