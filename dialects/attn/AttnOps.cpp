@@ -133,9 +133,8 @@ LogicalResult AttentionOp::verify() {
   if (*keyHeads < 1 || heads % *keyHeads)
     return emitOpError("'query' has ")
            << heads << " heads, expected a multiple of the " << *keyHeads << " key heads";
-  if (static_cast<int64_t>(getWindow()) < 0)
-    return emitOpError("'window' must not be negative, found ")
-           << static_cast<int64_t>(getWindow());
+  if (failed(plx::verifyTokenCount(*this, "window", getWindow())))
+    return failure();
   if (getSoftcap() && (getSoftcap()->isNegative() || getSoftcap()->isZero()))
     return emitOpError("'softcap' must be positive, found ") << getSoftcap()->convertToDouble();
   return verifyRope(*this, getRope().value_or(RopeAttr()), getQuery());
@@ -171,12 +170,7 @@ LogicalResult VisibleOp::inferReturnTypes(MLIRContext *context, std::optional<Lo
   return success();
 }
 
-LogicalResult VisibleOp::verify() {
-  if (static_cast<int64_t>(getWindow()) < 0)
-    return emitOpError("'window' must not be negative, found ")
-           << static_cast<int64_t>(getWindow());
-  return success();
-}
+LogicalResult VisibleOp::verify() { return plx::verifyTokenCount(*this, "window", getWindow()); }
 
 #define GET_OP_CLASSES
 #include "dialects/attn/AttnOps.cpp.inc"

@@ -1,7 +1,6 @@
 // Ops that read the batch: shapes and checks.
 #include "dialects/plx/PlxOps.h"
 #include "dialects/plx/Verify.h"
-#include <limits>
 
 using namespace mlir;
 using namespace mlir::plx;
@@ -9,12 +8,7 @@ using namespace mlir::plx;
 LogicalResult SelectRowsOp::verify() { return verifyRows(*this, "input", getInput()); }
 LogicalResult PoolOp::verify() { return verifyRows(*this, "input", getInput()); }
 
-LogicalResult PositionsOp::verify() {
-  int64_t offset = getOffset();
-  if (offset < 0 || offset > std::numeric_limits<int32_t>::max())
-    return emitOpError("'offset' must be from 0 to 2^31 - 1, found ") << offset;
-  return success();
-}
+LogicalResult PositionsOp::verify() { return verifyTokenCount(*this, "offset", getOffset()); }
 
 /// tensor<?xi32>: one entry for each token, sequence or wanted row.
 static LogicalResult inferIndices(MLIRContext *context, SmallVectorImpl<Type> &types) {

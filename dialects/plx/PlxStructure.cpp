@@ -1,6 +1,7 @@
 // Structure of a model: printed forms and verifiers.
 #include "dialects/plx/PlxOps.h"
 #include "dialects/plx/Syntax.h"
+#include "dialects/plx/Verify.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -230,6 +231,8 @@ LogicalResult StateOp::verify() {
   int64_t window = getWindow() ? static_cast<int64_t>(*getWindow()) : 0;
   if (getKind() == StateKind::Ring && window < 1)
     return emitOpError("of kind ring needs a window of one token or more");
+  if (failed(verifyTokenCount(*this, "window", window)))
+    return failure();
   if (getKind() != StateKind::Ring && getWindow())
     return emitOpError("of kind ")
            << stringifyStateKind(getKind()) << " has no window; use kind = ring";

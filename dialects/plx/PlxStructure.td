@@ -120,8 +120,7 @@ def Plx_OutputsOp : Plx_Op<"outputs", [HasParent<"ScheduleOp">, Pure, Terminator
   let hasVerifier = 1;
 }
 
-def Plx_ReturnOp : Plx_Op<"return", [HasParent<"SegmentOp">, Pure, Terminator,
-                                     Plx_AcceptsPacked]> {
+def Plx_ReturnOp : Plx_Op<"return", [HasParent<"SegmentOp">, Pure, Terminator]> {
   let summary = "the results of a segment";
   let description = "```mlir\nplx.return %y : tensor<?x64xf32>\n```";
   let arguments = (ins Variadic<AnyType>:$values);

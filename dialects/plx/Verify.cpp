@@ -1,5 +1,6 @@
 // Verifier messages in one form: the operand's name, what was expected, what was found.
 #include "dialects/plx/Verify.h"
+#include <limits>
 
 using namespace mlir;
 
@@ -26,4 +27,10 @@ LogicalResult plx::verifyRows(Operation *op, StringRef name, Value value) {
   return op->emitOpError("'") << name
                               << "' must have a dynamic leading axis (rows of the batch), found "
                               << type;
+}
+
+LogicalResult plx::verifyTokenCount(Operation *op, StringRef name, int64_t count) {
+  if (count >= 0 && count <= std::numeric_limits<int32_t>::max())
+    return success();
+  return op->emitOpError("'") << name << "' must be from 0 to 2^31 - 1, found " << count;
 }

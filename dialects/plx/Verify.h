@@ -17,6 +17,10 @@ LogicalResult verifyMinRank(Operation *op, StringRef name, Value value, int64_t 
 /// Checks that the leading dimension of the operand `name` is dynamic: rows of the ragged batch.
 LogicalResult verifyRows(Operation *op, StringRef name, Value value);
 
+/// Checks that the window or offset `name` lies in 0 .. 2^31 - 1: counts of tokens are i32 at run
+/// time.
+LogicalResult verifyTokenCount(Operation *op, StringRef name, int64_t count);
+
 /// Checks a quantity: "operand 'weight' has <what> <found>, expected <expected>".
 template <typename T>
 LogicalResult verifyEqual(Operation *op, StringRef name, StringRef what, T found, T expected) {

@@ -5,7 +5,7 @@ import lit.formats
 
 config.name = "plexus"
 config.test_format = lit.formats.ShTest(execute_external=False)
-config.suffixes = [".mlir"]
+config.suffixes = [".mlir", ".test"]
 config.excludes = ["Inputs"]
 config.test_source_root = os.path.dirname(__file__)
 path = [os.path.join(config.plexus_binary_dir, "bin"), config.llvm_tools_dir]

@@ -104,7 +104,7 @@ func.func @f(%q: tensor<?x4x8xf32>, %batch: !plx.batch) {
 // -----
 
 func.func @f(%q: tensor<?x4x8xf32>, %kv: !attn.kv<2 x 8 x 8>, %batch: !plx.batch) {
-  // expected-error @+1 {{'window' must not be negative, found -1}}
+  // expected-error @+1 {{'window' must be from 0 to 2^31 - 1, found -1}}
   %0 = attn.attention %q, %kv, %batch {scale = 1.0 : f32, window = -1} : (tensor<?x4x8xf32>, !attn.kv<2 x 8 x 8>, !plx.batch) -> tensor<?x4x8xf32>
   return
 }
@@ -136,7 +136,7 @@ func.func @f(%kv: !attn.kv<2 x 8 x 8>, %batch: !plx.batch) {
 // -----
 
 func.func @f(%batch: !plx.batch) {
-  // expected-error @+1 {{'window' must not be negative, found -2}}
+  // expected-error @+1 {{'window' must be from 0 to 2^31 - 1, found -2}}
   %0 = attn.visible %batch {window = -2} : tensor<?x?xi1>
   return
 }

@@ -97,6 +97,13 @@ plx.model @m {
 // -----
 
 plx.model @m {
+  // expected-error @+1 {{'window' must be from 0 to 2^31 - 1, found 2147483648}}
+  plx.state @s kind = ring window = 2147483648 : !attn.kv<1 x 8 x 8>
+}
+
+// -----
+
+plx.model @m {
   // expected-error @+1 {{of kind kv has no window; use kind = ring}}
   plx.state @s kind = kv window = 8 : !attn.kv<1 x 8 x 8>
 }
