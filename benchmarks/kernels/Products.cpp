@@ -48,18 +48,27 @@ __attribute__((target("avx2"))) float readAll(const char *data, size_t size) {
   return sums[0][0] + sums[0][5];
 }
 
-/// out = x W, generated for one ISA level.
+std::vector<Type> productArguments(Compiler &compiler, const ProductSpec &spec) {
+  return {compiler.rows(spec.k), compiler.index(), compiler.bytes(), compiler.bytes(),
+          compiler.rows(spec.n)};
+}
+
+/// out = x W.
+Compiler::Body productBody(const Isa &isa, const ProductSpec &spec) {
+  return [&isa, spec](OpBuilder &b, Location loc, ValueRange args) {
+    emitProduct(b, loc, isa, spec, {args[0], args[1], args[2], args[3]},
+                [&](OpBuilder &b, Location loc, const ProductLanes &lanes) {
+                  lanes.store(b, loc, lanes.sums[0], args[4], {lanes.row, lanes.column});
+                });
+  };
+}
+
+/// The same, compiled to run here.
 struct Generated {
-  Generated(const Isa &isa, const ProductSpec &spec) : spec(spec) {
+  Generated(const Isa &isa, const ProductSpec &spec)
+      : spec(spec), scratch(productScratchBytes(spec, isa) + 64) {
     auto start = std::chrono::steady_clock::now();
-    code = compiler.compile(
-        isa, {compiler.rows(spec.k), compiler.index(), compiler.bytes(), compiler.rows(spec.n)},
-        [&](OpBuilder &b, Location loc, ValueRange args) {
-          emitProduct(b, loc, isa, spec, {args[0], args[1], args[2], Value()},
-                      [&](OpBuilder &b, Location loc, const ProductLanes &lanes) {
-                        lanes.store(b, loc, lanes.sums[0], args[3], {lanes.row, lanes.column});
-                      });
-        });
+    code = compiler.compile(isa, productArguments(compiler, spec), productBody(isa, spec));
     std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     compileSeconds = time.count();
   }
@@ -67,9 +76,11 @@ struct Generated {
            std::vector<float> &out) const {
     code(Buffer::matrix(x.data(), rows, spec.k, spec.k), rows,
          Buffer::vector(weight.data(), weight.size()),
+         Buffer::vector(scratch.data(), scratch.size()),
          Buffer::matrix(out.data(), rows, spec.n, spec.n));
   }
   ProductSpec spec;
+  std::vector<char> scratch;
   Compiler compiler;
   Compiled code;
   double compileSeconds;
@@ -79,11 +90,9 @@ const char *layoutName(plx_layout layout) {
   return layout == PLX_LAYOUT_F32 ? "f32" : layout == PLX_LAYOUT_BF16 ? "bf16" : "f16";
 }
 
-void benchFewRows(const Isa &isa, plx_layout layout, const char *objectPath) {
+void benchFewRows(const Isa &isa, plx_layout layout) {
   ProductSpec spec{2048, 32768, layout};
   Generated product(isa, spec);
-  if (objectPath)
-    std::ofstream(std::string(objectPath) + "." + layoutName(layout)) << product.code.object();
   std::vector<char> weight(spec.weightBytes(), 1);
   std::vector<float> x(16 * spec.k, 0.5f), out(16 * spec.n);
   volatile float sink = 0;
@@ -147,16 +156,35 @@ void benchManyRows(const Isa &isa) {
   std::printf("\n");
 }
 
+/// Writes PREFIX.<isa>.<layout>[.dot].o for every level, to be read with objdump.
+void writeObjects(const std::string &prefix) {
+  for (const Isa &isa : isas())
+    for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16})
+      for (bool dot : {false, true}) {
+        ProductSpec spec{2048, 32768, layout, /*gated=*/false, dot};
+        if (dot && !(isa.bf16Dot && layout == PLX_LAYOUT_BF16))
+          continue;
+        Compiler compiler;
+        std::ofstream(prefix + "." + isa.name.str() + "." + layoutName(layout) +
+                      (dot ? ".dot.o" : ".o"))
+            << compiler.object(isa, productArguments(compiler, spec), productBody(isa, spec));
+      }
+}
+
 } // namespace
 
-/// usage: bench_products [OBJECT]: writes the machine code to OBJECT.<layout> too.
+/// usage: bench_products [PREFIX]: with PREFIX, only writes machine code.
 int main(int argc, char **argv) {
+  if (argc > 1) {
+    writeObjects(argv[1]);
+    return 0;
+  }
   omp_set_num_threads(1);
   for (const Isa &isa : isas()) {
     if (isa.vectorBits == 512 && !hostHasAvx512())
       continue;
     for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16})
-      benchFewRows(isa, layout, argc > 1 ? argv[1] : nullptr);
+      benchFewRows(isa, layout);
     benchManyRows(isa);
   }
 }

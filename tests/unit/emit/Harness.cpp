@@ -110,8 +110,7 @@ static void lowerToLLVM(ModuleOp module) {
   }
 }
 
-static std::unique_ptr<llvm::TargetMachine> targetMachine(const Isa &isa) {
-  const Isa &level = isa.vectorBits == 512 && !hostHasAvx512() ? *findIsa("x86-64-v3") : isa;
+static std::unique_ptr<llvm::TargetMachine> targetMachine(const Isa &level) {
   std::string error;
   llvm::Triple triple(llvm::sys::getDefaultTargetTriple());
   const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, error);
@@ -124,14 +123,14 @@ static std::unique_ptr<llvm::TargetMachine> targetMachine(const Isa &isa) {
                                   std::nullopt, llvm::CodeGenOptLevel::Aggressive));
 }
 
-static std::string compileObject(ModuleOp module, const Isa &isa) {
+static std::string compileObject(ModuleOp module, const Isa &level) {
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code = translateModuleToLLVMIR(module, context);
   if (!code) {
     module.dump();
     fail("translation to LLVM IR failed");
   }
-  std::unique_ptr<llvm::TargetMachine> machine = targetMachine(isa);
+  std::unique_ptr<llvm::TargetMachine> machine = targetMachine(level);
   code->setTargetTriple(machine->getTargetTriple());
   code->setDataLayout(machine->createDataLayout());
   for (llvm::Function &function : *code) {
@@ -150,8 +149,10 @@ static std::string compileObject(ModuleOp module, const Isa &isa) {
   return bytes.str().str();
 }
 
-Compiled Compiler::compile(const Isa &isa, llvm::ArrayRef<Type> arguments, const Body &body) {
-  OpBuilder builder(mlirContext.get());
+/// Builds, lowers and compiles for `level`.
+static std::string build(MLIRContext *context, const Isa &level, llvm::ArrayRef<Type> arguments,
+                         const Compiler::Body &body) {
+  OpBuilder builder(context);
   Location loc = builder.getUnknownLoc();
   OwningOpRef<ModuleOp> module = ModuleOp::create(loc);
   builder.setInsertionPointToStart(module->getBody());
@@ -167,18 +168,26 @@ Compiled Compiler::compile(const Isa &isa, llvm::ArrayRef<Type> arguments, const
     fail("the emitter built invalid IR");
   }
   lowerToLLVM(*module);
+  return compileObject(*module, level);
+}
 
-  Compiled result;
-  result.objectFile = compileObject(*module, isa);
+std::string Compiler::object(const Isa &isa, llvm::ArrayRef<Type> arguments, const Body &body) {
+  return build(mlirContext.get(), isa, arguments, body);
+}
+
+Compiled Compiler::compile(const Isa &isa, llvm::ArrayRef<Type> arguments, const Body &body) {
+  const Isa &level = isa.vectorBits == 512 && !hostHasAvx512() ? *findIsa("x86-64-v3") : isa;
+  std::string object = build(mlirContext.get(), level, arguments, body);
   auto jit = llvm::orc::LLJITBuilder().create();
   if (!jit)
     fail(toString(jit.takeError()));
-  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(result.objectFile, "emit");
+  auto buffer = llvm::MemoryBuffer::getMemBufferCopy(object, "emit");
   if (llvm::Error error = (*jit)->addObjectFile(std::move(buffer)))
     fail(toString(std::move(error)));
   auto symbol = (*jit)->lookup("_mlir_ciface_run");
   if (!symbol)
     fail(toString(symbol.takeError()));
+  Compiled result;
   result.entry = symbol->toPtr<void *>();
   result.engine = std::shared_ptr<llvm::orc::LLJIT>(std::move(*jit));
   return result;

@@ -35,7 +35,6 @@ public:
   void operator()(const Args &...args) const {
     reinterpret_cast<void (*)(decltype(word(args))...)>(entry)(word(args)...);
   }
-  const std::string &object() const { return objectFile; }
 
 private:
   static int64_t word(const Buffer &buffer) { return reinterpret_cast<int64_t>(&buffer); }
@@ -45,7 +44,6 @@ private:
 
   friend class Compiler;
   std::shared_ptr<void> engine;
-  std::string objectFile;
   void *entry = nullptr;
 };
 
@@ -64,7 +62,9 @@ public:
   mlir::Type rows(int64_t columns);        ///< memref<?x{columns}xf32>
   mlir::Type stridedRows(int64_t columns); ///< the same with a free row stride
 
-  /// Compiles func(arguments) { body } for `isa`; on a machine without it, for x86-64-v3 (wide
+  /// An object file with func(arguments) { body } for `isa`, whatever this machine has.
+  std::string object(const Isa &isa, llvm::ArrayRef<mlir::Type> arguments, const Body &body);
+  /// Compiles the same to run here; on a machine without it, for x86-64-v3 (wide
   /// vectors are split then). Aborts the test with a message when it can't.
   Compiled compile(const Isa &isa, llvm::ArrayRef<mlir::Type> arguments, const Body &body);
 
