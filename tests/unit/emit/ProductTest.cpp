@@ -107,15 +107,8 @@ void checkProduct(const Isa &isa, const Case &c) {
 TEST(Product, EqualsAPlainLoopAndRowsDoNotDependOnTheirNumber) {
   for (const Isa &isa : testIsas())
     for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16})
-      for (auto [k, n] : {std::pair<int64_t, int64_t>{576, 192},
-                          {64, 64},
-                          {300, 70},
-                          {1, 1},
-                          {17, 65},
-                          {33, 7},
-                          {7, 130},
-                          {65, 63},
-                          {258, 64}})
+      for (auto [k, n] :
+           {std::pair<int64_t, int64_t>{576, 192}, {300, 70}, {1, 1}, {17, 65}, {258, 64}})
         checkProduct(isa, {k, n, layout});
 }
 

@@ -199,13 +199,14 @@ void AttentionEmitter::emitSegment(Segment segment) {
   code.loop(code.div(segment.lowMin, kPageTokens), pageEnd, 1, [&](Value number) {
     Page current = page(segment, number);
     code.ifThen(current.partial, [&] { buildMask(segment, current); });
-    code.rowTiles(rows, kTileRows, [&](int64_t size, Value row) { scoreTile(current, size, row); });
+    code.wholeRowTiles(rows, kTileRows, group,
+                       [&](int64_t size, Value row) { scoreTile(current, size, row); });
     forRows(segment, [&](Value token, Value local, Value head, Value row) {
       softmaxRow(current, row, code.mul(local, kPageTokens));
     });
     Value count = code.min(code.sub(segment.highMax, current.firstSlot), code.index(kPageTokens));
-    code.rowTiles(rows, kTileRows,
-                  [&](int64_t size, Value row) { valueTiles(current, count, size, row); });
+    code.wholeRowTiles(rows, kTileRows, group,
+                       [&](int64_t size, Value row) { valueTiles(current, count, size, row); });
   });
   forRows(segment,
           [&](Value token, Value local, Value head, Value row) { finishRow(token, head, row); });

@@ -127,12 +127,28 @@ void Code::pieces(int64_t size, int64_t lanes,
     body(index(full), floats(size - full));
 }
 
-void Code::rowTiles(Value rows, int64_t tileRows,
-                    llvm::function_ref<void(int64_t, Value)> body) const {
+void Code::rowTiles(Value rows, int64_t tileRows, TileBody body) const {
+  assert(tileRows <= 8);
+  Value rest = rem(rows, tileRows), row = sub(rows, rest);
+  loop(index(0), row, tileRows, [&](Value first) { body(tileRows, first); });
+  for (int64_t size : {4, 2, 1}) {
+    if (size >= tileRows)
+      continue;
+    Value bit = make<arith::AndIOp>(rest, index(size));
+    ifThen(less(index(0), bit), [&] { body(size, row); });
+    row = add(row, bit);
+  }
+}
+
+void Code::wholeRowTiles(Value rows, int64_t tileRows, int64_t multiple, TileBody body) const {
   Value rest = rem(rows, tileRows), full = sub(rows, rest);
   loop(index(0), full, tileRows, [&](Value row) { body(tileRows, row); });
-  llvm::SmallVector<int64_t> cases(tileRows - 1);
-  std::iota(cases.begin(), cases.end(), 1);
+  llvm::SmallVector<int64_t> cases;
+  int64_t step = std::gcd(multiple, tileRows);
+  for (int64_t size = step; size < tileRows; size += step)
+    cases.push_back(size);
+  if (cases.empty())
+    return;
   auto op = make<scf::IndexSwitchOp>(TypeRange{}, rest, cases, cases.size());
   OpBuilder::InsertionGuard guard(builder);
   for (auto [region, size] : llvm::zip_equal(op.getCaseRegions(), cases)) {

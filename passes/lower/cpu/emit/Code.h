@@ -77,10 +77,13 @@ struct Code {
   /// then the rest as one shorter vector.
   void pieces(int64_t size, int64_t lanes,
               llvm::function_ref<void(Value, mlir::VectorType)> body) const;
-  /// Calls `body` for tiles of `tileRows` rows, in a loop, then for the rest, whose size it gets as
-  /// a constant: one call for each possible size.
-  void rowTiles(Value rows, int64_t tileRows,
-                llvm::function_ref<void(int64_t rows, Value row)> body) const;
+  /// Calls `body` for tiles of `tileRows` rows, in a loop, then for the rest (fewer than 8) in
+  /// tiles of 4, 2 and 1. Sizes are constants, each is built once.
+  using TileBody = llvm::function_ref<void(int64_t rows, Value row)>;
+  void rowTiles(Value rows, int64_t tileRows, TileBody body) const;
+  /// The same with the rest, a multiple of `multiple`, as one tile: one more is built for each
+  /// size.
+  void wholeRowTiles(Value rows, int64_t tileRows, int64_t multiple, TileBody body) const;
 
   /// memref<size x type> on the stack, aligned to 64 bytes. Only inside stackScope.
   Value stackBuffer(int64_t size, mlir::Type type) const;

@@ -276,7 +276,9 @@ void ProductEmitter::emitTile(const Source &source, int64_t rows, int64_t vector
     for (int64_t v = 0; v < vectors; ++v)
       tile.push_back(code.loadVector(code.floats(lanes), sums, {place(r, v)}));
   int64_t units = llvm::divideCeil(spec.k, source.unit);
-  int64_t unroll = std::gcd(units, 4 / source.unit);
+  // Some 32 multiply-adds hide what a turn of the loop costs.
+  uint64_t turns = std::clamp<int64_t>(32 / (rows * vectors * source.unit), 1, 4);
+  int64_t unroll = std::gcd<int64_t>(units, llvm::bit_floor(turns));
   tile = code.loop(begin, end, unroll, tile, [&](Value unit, ValueRange carried) {
     Code::Values next(carried);
     for (int64_t u = 0; u < unroll; ++u) {
