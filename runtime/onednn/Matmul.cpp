@@ -16,8 +16,10 @@ namespace {
 using dnnl::memory;
 
 constexpr std::array<int64_t, 6> kBuckets = {16, 32, 64, 128, 256, 512};
-/// A panel of this many bytes stays in the second or third level of cache.
-constexpr int64_t kPanelBytes = int64_t(2) << 20;
+/// A panel of this many bytes stays in the last level of cache; narrower ones spend more time at
+/// the barriers between unpacking and multiplying than they save.
+constexpr int64_t kPanelBytes = int64_t(8) << 20;
+constexpr int64_t kMostPanelBlocks = 16;
 
 /// Everything that a primitive is made for.
 struct PrimitiveKey {
@@ -176,7 +178,8 @@ Status MatmulEngine::Impl::runBucket(const plx_matmul &args, int64_t first, int6
 
 Status MatmulEngine::Impl::runPanels(const plx_matmul &args) {
   int64_t allBlocks = (args.n + kBlockColumns - 1) / kBlockColumns;
-  int64_t blocks = std::clamp<int64_t>(kPanelBytes / (args.k * 4 * kBlockColumns), 1, 4);
+  int64_t blocks =
+      std::clamp<int64_t>(kPanelBytes / (args.k * 4 * kBlockColumns), 1, kMostPanelBlocks);
   int64_t panelBytes = args.k * blocks * kBlockColumns * 4;
   bool round = args.compute == 1;
   PLX_RETURN_IF_ERROR(scratch.reserve(panelBytes + (round ? args.m * args.k * 4 : 0)));
