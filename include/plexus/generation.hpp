@@ -41,7 +41,8 @@ public:
   std::span<const float> logits() const { return logits_; }
 
   int32_t argmax(Ids path = {}) const;
-  int32_t sample(Ids path = {}) const;
+  /// Different lanes draw independently at the same place.
+  int32_t sample(Ids path = {}, uint32_t lane = 0) const;
   /// sample or argmax, as the generation was asked for.
   int32_t choose(Ids path = {}) const;
   /// The `ids.size()` first choices, best first; -1 where there are fewer.
@@ -267,8 +268,7 @@ public:
   }
   /// Appends to main(); gives the last row.
   ForwardOne<Row> forward(Ids tokens) { return main().append(tokens); }
-  /// Runs several requests together. With `throwing` false a refused request is left to the caller
-  /// to find in Results::raw.
+  /// Runs several requests together.
   Forward run(std::span<const Request> requests) { return Forward(this, requests); }
 
   /// Adds ids to an output (0 unless said); ids behind a stop are dropped.
@@ -383,9 +383,9 @@ inline int32_t Row::argmax(Ids path) const {
   g_->call(g_->api().argmax, row_, &at, &id, size_t(1));
   return id;
 }
-inline int32_t Row::sample(Ids path) const {
+inline int32_t Row::sample(Ids path, uint32_t lane) const {
   int32_t id = -1;
-  const plx_place at = Generation::place(path);
+  const plx_place at = Generation::place(path, 0, lane);
   g_->call(g_->api().sample, row_, &at, &id, size_t(1));
   return id;
 }

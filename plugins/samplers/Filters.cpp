@@ -3,8 +3,8 @@
 #include <plexus/sampler.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 namespace {
@@ -37,20 +37,22 @@ public:
   void apply(plx_candidates &c) override {
     if (c.count <= k_)
       return;
-    scores_.assign(c.scores, c.scores + c.count);
-    // NaN would break the order; it is never kept.
-    for (float &score : scores_)
-      if (std::isnan(score))
-        score = -std::numeric_limits<float>::infinity();
-    std::nth_element(scores_.begin(), scores_.begin() + (k_ - 1), scores_.end(),
-                     std::greater<float>());
-    const float least = scores_[static_cast<size_t>(k_ - 1)];
-    filter(c, [least](float score) { return score >= least; });
+    // A heap of the k best with the worst in front: most scores lose against it at once. NaN never
+    // wins.
+    heap_.assign(static_cast<size_t>(k_), -std::numeric_limits<float>::infinity());
+    for (int64_t i = 0; i < c.count; ++i) {
+      if (!(c.scores[i] > heap_.front()))
+        continue;
+      std::pop_heap(heap_.begin(), heap_.end(), std::greater<float>());
+      heap_.back() = c.scores[i];
+      std::push_heap(heap_.begin(), heap_.end(), std::greater<float>());
+    }
+    filter(c, [least = heap_.front()](float score) { return score >= least; });
   }
 
 private:
   const int64_t k_;
-  std::vector<float> scores_;
+  std::vector<float> heap_;
 };
 
 /// Keeps the smallest set of the best whose probability reaches p.

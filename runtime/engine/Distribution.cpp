@@ -60,24 +60,20 @@ private:
 };
 
 int32_t argmaxDense(std::span<const float> scores) {
-  // Blocks first, so that the compiler can keep the maximum in vector registers.
-  constexpr size_t block = 64;
-  float best = lowest;
-  size_t bestBlock = 0;
-  for (size_t begin = 0; begin < scores.size(); begin += block) {
-    float most = lowest;
-    const size_t end = std::min(begin + block, scores.size());
-    for (size_t i = begin; i < end; ++i)
-      most = scores[i] > most ? scores[i] : most;
-    if (most > best) {
-      best = most;
-      bestBlock = begin;
-    }
-  }
-  for (size_t i = bestBlock; best > lowest && i < scores.size(); ++i)
-    if (scores[i] == best)
-      return static_cast<int32_t>(i);
-  return -1;
+  // Lanes that do not depend on each other, so that the compiler keeps them in vector registers;
+  // then the first place where the maximum is.
+  constexpr size_t width = 32;
+  float lanes[width];
+  std::fill_n(lanes, width, lowest);
+  size_t i = 0;
+  for (; i + width <= scores.size(); i += width)
+    for (size_t lane = 0; lane < width; ++lane)
+      lanes[lane] = scores[i + lane] > lanes[lane] ? scores[i + lane] : lanes[lane];
+  for (; i < scores.size(); ++i)
+    lanes[0] = scores[i] > lanes[0] ? scores[i] : lanes[0];
+  const float best = *std::max_element(lanes, lanes + width);
+  const auto at = best > lowest ? std::find(scores.begin(), scores.end(), best) : scores.end();
+  return at == scores.end() ? -1 : static_cast<int32_t>(at - scores.begin());
 }
 
 } // namespace

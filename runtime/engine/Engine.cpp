@@ -112,7 +112,13 @@ void Engine::admit() {
     fresh.swap(inbox_);
   }
   for (auto &handle : fresh) {
+    const std::function<void(double)> onBlocked =
+        [this, &handle, name = handle->options_.strategy](double seconds) {
+          blocked(handle, "making strategy '" + name + "'", seconds);
+        };
+    watchdog_.begin(onBlocked);
     auto run = GenerationRun::create(host_, std::move(handle->options_), options_.limits, scratch_);
+    watchdog_.end();
     if (!run) {
       GenerationResult refused;
       refused.status = run.status();

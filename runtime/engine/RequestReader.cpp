@@ -43,23 +43,23 @@ constexpr std::array<Known<Reduce>, 4> reductions = {
      {PLX_REDUCE_LOG_PROBS, Reduce::LogProbs},
      {PLX_REDUCE_STATISTICS, {}, "PLX_REDUCE_STATISTICS"}}};
 
-template <typename T, size_t N>
-Status lookUp(const std::array<Known<T>, N> &table, int32_t number, std::string_view field,
-              T &out) {
+/// `field` is a function that gives the field's name: it is put together only for an error.
+template <typename T, size_t N, typename Field>
+Status lookUp(const std::array<Known<T>, N> &table, int32_t number, Field field, T &out) {
   for (const Known<T> &known : table) {
     if (known.number != number)
       continue;
     if (known.reservedName)
-      return reserved(std::string(field) + " = " + known.reservedName);
+      return reserved(field() + " = " + known.reservedName);
     out = known.value;
     return Status::ok();
   }
-  return invalid(field, number, "1 to " + std::to_string(N));
+  return invalid(field(), number, "1 to " + std::to_string(N));
 }
 
 Status readWant(const plx_want *from, size_t index, Want &out) {
-  const auto field = [&](const char *name) {
-    return "wants[" + std::to_string(index) + "]." + name;
+  const auto field = [index](const char *name) {
+    return [index, name] { return "wants[" + std::to_string(index) + "]." + name; };
   };
   plx_want want;
   PLX_RETURN_IF_ERROR(readStruct(from, want, "plx_want"));
@@ -67,13 +67,13 @@ Status readWant(const plx_want *from, size_t index, Want &out) {
   PLX_RETURN_IF_ERROR(lookUp(selections, want.select, field("select"), out.rows));
   PLX_RETURN_IF_ERROR(lookUp(reductions, want.reduce, field("reduce"), out.reduce));
   if (want.place != 0)
-    return reserved(field("place"));
+    return reserved(field("place")());
   if ((want.row_count && !want.rows) || want.row_count > RequestLimits::rows)
-    return invalid(field("row_count"), static_cast<int64_t>(want.row_count), "the size of rows");
+    return invalid(field("row_count")(), static_cast<int64_t>(want.row_count), "the size of rows");
   if ((want.id_count && !want.ids) || want.id_count > RequestLimits::rows)
-    return invalid(field("id_count"), static_cast<int64_t>(want.id_count), "the size of ids");
+    return invalid(field("id_count")(), static_cast<int64_t>(want.id_count), "the size of ids");
   if (out.reduce == Reduce::TopK && want.k < 1)
-    return invalid(field("k"), want.k, "1 or more");
+    return invalid(field("k")(), want.k, "1 or more");
   out.layer = want.layer;
   out.name = fromStr(want.name);
   out.listed = {want.rows, want.row_count};
@@ -150,7 +150,8 @@ Status readForward(const plx_forward *from, ReadRequest &out) {
   PLX_RETURN_IF_ERROR(readStruct(from, forward, "plx_forward"));
   out.request = {};
   out.sequence = forward.sequence;
-  PLX_RETURN_IF_ERROR(lookUp(modes, forward.mode, "mode", out.request.mode));
+  PLX_RETURN_IF_ERROR(
+      lookUp(modes, forward.mode, [] { return std::string("mode"); }, out.request.mode));
   if (forward.input_count != 1 || !forward.inputs)
     return forward.input_count > 1
                ? reserved("inputs[1]: more than one input")

@@ -123,21 +123,29 @@ bool SamplerChain::active(int32_t lastStage) const {
 Status SamplerChain::apply(plx_candidates &candidates, int32_t lastStage,
                            std::span<const int32_t> path) {
   PLX_RETURN_IF_ERROR(accept(path));
-  for (Entry &entry : entries_) {
-    if (entry.sampler.stage > lastStage)
-      break;
-    const int64_t before = candidates.count;
-    ErrorReceiver receiver;
-    const plx_status code = entry.sampler.apply(entry.sampler.self, &candidates, receiver.get());
-    PLX_RETURN_IF_ERROR(outcome(receiver, code, entry.id));
-    const bool keepsAll = entry.sampler.stage <= PLX_STAGE_PENALTY;
-    if (candidates.count < 0 || candidates.count > before ||
-        (keepsAll && candidates.count != before))
-      return error(Code::InvalidArgument)
-             << "sampler '" << entry.id << "' set the number of candidates to " << candidates.count
-             << ", it was " << before << (keepsAll ? " and may not change in its stage" : "");
-  }
-  return rollback(path.size());
+  Status applied;
+  for (Entry &entry : entries_)
+    if (applied && entry.sampler.stage <= lastStage)
+      applied = applyOne(entry, candidates);
+  // Also behind an error: a strategy may go on with what it has.
+  const Status back = rollback(path.size());
+  return applied ? back : applied;
+}
+
+Status SamplerChain::applyOne(Entry &entry, plx_candidates &candidates) {
+  const int64_t before = candidates.count;
+  ErrorReceiver receiver;
+  const plx_status code = entry.sampler.apply(entry.sampler.self, &candidates, receiver.get());
+  PLX_RETURN_IF_ERROR(outcome(receiver, code, entry.id));
+  const bool keepsAll = entry.sampler.stage <= PLX_STAGE_PENALTY;
+  if (candidates.count >= 0 && candidates.count <= before &&
+      (!keepsAll || candidates.count == before))
+    return Status::ok();
+  const int64_t found = candidates.count;
+  candidates.count = 0; // nobody may follow it
+  return error(Code::InvalidArgument)
+         << "sampler '" << entry.id << "' set the number of candidates to " << found << ", it was "
+         << before << (keepsAll ? " and may not change in its stage" : "");
 }
 
 Status SamplerChain::accept(std::span<const int32_t> ids) {

@@ -43,6 +43,7 @@ private:
     std::shared_ptr<LoadedPlugin> plugin;
   };
   static Status check(const Entry &entry);
+  static Status applyOne(Entry &entry, plx_candidates &candidates);
   Status rollback(size_t count);
 
   std::vector<Entry> entries_;

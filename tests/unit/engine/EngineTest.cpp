@@ -119,6 +119,20 @@ TEST_F(EngineTest, AFullContextEndsTheOutput) {
   EXPECT_EQ(result.outputs[0].stop, PLX_STOP_CONTEXT);
 }
 
+TEST_F(EngineTest, TheExampleOfTheGuidePicksTheBestOfItsDraws) {
+  GenerationOptions options = request({1, 2, 3}, "best_of");
+  options.options = {{"n", "1"}, {"temperature", "0.9"}};
+  const GenerationResult one = engine->generate(options);
+  ASSERT_TRUE(one.status) << one.status.message();
+  options.options[0].second = "16";
+  const GenerationResult many = engine->generate(options);
+  ASSERT_TRUE(many.status) << many.status.message();
+  EXPECT_EQ(many.outputs[0].ids.size(), 24u);
+  EXPECT_GT(many.outputs[0].score, one.outputs[0].score);
+  EXPECT_EQ(backend(model).mostRequests, 16u);
+  EXPECT_EQ(backend(model).openSequences(), 0u);
+}
+
 struct BadInput {
   const char *name;
   std::function<void(GenerationOptions &)> change;

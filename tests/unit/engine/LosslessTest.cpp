@@ -106,6 +106,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Speculation{"DraftEqualsTarget", "speculate", {{"tree", "1,1,1"}}, 0.0f}),
     [](const auto &info) { return std::string(info.param.name); });
 
+TEST_F(EngineTest, EveryBundledStrategyThatClaimsToBeLosslessIsTested) {
+  const std::vector<std::string> tested = {"greedy", "sample", "prompt_lookup", "speculate"};
+  for (const PluginRecord &record : host.list())
+    for (const Provision &provision : record.manifest.provides)
+      if (provision.kind == "strategy" && provision.lossless)
+        EXPECT_NE(std::find(tested.begin(), tested.end(), provision.id), tested.end())
+            << provision.id << ": add it above";
+}
+
 /// Chi-squared of first-token counts over many seeds against the processed distribution.
 class SamplingTest : public EngineTest {
 protected:

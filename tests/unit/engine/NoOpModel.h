@@ -11,7 +11,10 @@ class NoOpBackend final : public ForwardBackend {
 public:
   explicit NoOpBackend(int64_t vocabSize) : logits_(static_cast<size_t>(vocabSize)) {
     info_ = {"no-op", "no-op", vocabSize, 0, 1, 1};
-    logits_[1] = 1;
+    // Some spread, so that samplers have something to do; the best is id 1.
+    for (size_t i = 0; i < logits_.size(); ++i)
+      logits_[i] = static_cast<float>(i * 2654435761u % 100003) * 1e-4f;
+    logits_[1] = 11;
   }
   ~NoOpBackend() override { pool_->close(); }
   const BackendInfo &info() const override { return info_; }

@@ -38,9 +38,9 @@ std::vector<float> toyLogits(const ToyOptions &options, std::span<const int32_t>
   return logits;
 }
 
-ToyBackend::ToyBackend(const ToyOptions &options) : options_(options) {
-  info_ = {"toy", "ngram", options.vocabSize, options.context, 1, 1};
-}
+ToyBackend::ToyBackend(const ToyOptions &options)
+    : ToyBackend({"toy", "ngram", options.vocabSize, options.context, 1, 1},
+                 [options](std::span<const int32_t> seen) { return toyLogits(options, seen); }) {}
 ToyBackend::~ToyBackend() { pool_->close(); }
 
 Expected<ToyBackend::Sequence *> ToyBackend::find(SequenceId id) const {
@@ -149,14 +149,12 @@ ForwardOutcome ToyBackend::run(const ForwardRequest &request) {
   const size_t first = all.size(), count = request.ids.size();
   if (request.mode == RowMode::Append && first > 0)
     return {error(Code::InvalidArgument) << "rows are pending", {}};
-  if (sequence.committed.size() + first + count > static_cast<size_t>(options_.context))
-    return {error(Code::ResourceExhausted) << "the context of " << options_.context << " is full",
-            {}};
+  if (sequence.committed.size() + first + count > static_cast<size_t>(info_.context))
+    return {error(Code::ResourceExhausted) << "the context of " << info_.context << " is full", {}};
   for (size_t i = 0; i < count; ++i) {
     const auto newest = static_cast<int32_t>(all.size()) - 1;
     const int32_t parent = request.parents.empty() ? newest : request.parents[i];
-    if (request.ids[i] < 0 || request.ids[i] >= options_.vocabSize || parent > newest ||
-        parent < -1)
+    if (request.ids[i] < 0 || request.ids[i] >= info_.vocabSize || parent > newest || parent < -1)
       return {error(Code::InvalidArgument) << "row " << i << ": bad id or parent", {}};
     all.push_back({request.ids[i], parent});
   }
@@ -165,15 +163,15 @@ ForwardOutcome ToyBackend::run(const ForwardRequest &request) {
   std::vector<int64_t> wantedRows, widths;
   for (const Want &want : request.wants) {
     wantedRows.push_back(want.rows == RowSet::All ? static_cast<int64_t>(count) : 1);
-    widths.push_back(options_.vocabSize);
+    widths.push_back(info_.vocabSize);
   }
   ResultWriter::layOut(*result, request.wants, wantedRows, widths);
   for (size_t w = 0; w < request.wants.size(); ++w)
     for (int64_t r = 0; r < wantedRows[w]; ++r) {
       const size_t row = all.size() - static_cast<size_t>(wantedRows[w] - r);
-      const auto logits = toyLogits(options_, history(sequence, all, static_cast<int32_t>(row)));
+      const auto logits = logits_(history(sequence, all, static_cast<int32_t>(row)));
       ResultWriter::write(*result, w, request.wants[w], r, DType::F32, logits.data(),
-                          options_.vocabSize);
+                          info_.vocabSize);
     }
   if (request.mode == RowMode::Append)
     sequence.committed.insert(sequence.committed.end(), request.ids.begin(), request.ids.end());

@@ -5,6 +5,7 @@
 #include "runtime/engine/GenerationTypes.h"
 #include "runtime/exec/Results.h"
 
+#include <functional>
 #include <map>
 
 namespace plexus::test {
@@ -25,7 +26,12 @@ std::vector<float> toyLogits(const ToyOptions &options, std::span<const int32_t>
 
 class ToyBackend final : public ForwardBackend {
 public:
+  /// The logits of a row that sees a history, itself included.
+  using Logits = std::function<std::vector<float>(std::span<const int32_t> history)>;
+
   explicit ToyBackend(const ToyOptions &options);
+  ToyBackend(BackendInfo info, Logits logits)
+      : info_(std::move(info)), logits_(std::move(logits)) {}
   ~ToyBackend() override;
 
   const BackendInfo &info() const override { return info_; }
@@ -64,8 +70,8 @@ private:
   std::vector<int32_t> history(const Sequence &sequence, std::span<const Row> rows,
                                int32_t row) const;
 
-  ToyOptions options_;
   BackendInfo info_;
+  Logits logits_;
   ResultPool *pool_ = ResultPool::create();
   std::map<SequenceId, std::unique_ptr<Sequence>> sequences_;
   std::map<SnapshotId, std::vector<int32_t>> snapshots_;
