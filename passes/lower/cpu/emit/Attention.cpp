@@ -117,7 +117,7 @@ void AttentionEmitter::forRows(const Segment &segment,
 /// Combines the lanes of a vector, halves first.
 Value AttentionEmitter::reduce(Value vector, llvm::function_ref<Value(Value, Value)> combine) {
   for (int64_t half = lanes / 2; half > 0; half /= 2) {
-    Value low = code.make<vector::ExtractStridedSliceOp>(vector, half * 0, half, 1);
+    Value low = code.make<vector::ExtractStridedSliceOp>(vector, int64_t{0}, half, 1);
     Value high = code.make<vector::ExtractStridedSliceOp>(vector, half, half, 1);
     vector = combine(low, high);
   }
