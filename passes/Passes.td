@@ -1,0 +1,117 @@
+//===- Passes.td - the passes of Plexus, each with its IR before and after ---*- tablegen -*-===//
+#ifndef PLEXUS_PASSES_PASSES_TD
+#define PLEXUS_PASSES_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+//===-----------------------------------------------------------------------------------------===//
+// lower/cpu
+//===-----------------------------------------------------------------------------------------===//
+
+def RowLoops : Pass<"plx-row-loops", "mlir::func::FuncOp"> {
+  let summary = "Turn runs of linalg ops on buffers into one parallel loop over rows";
+  let description = [{
+    Consecutive linalg ops that are parallel over the same leading dimension, and touch only their own
+    row of what the others write, share one `scf.parallel` over the rows; inside are sequential loops
+    that LLVM vectorizes. A buffer that lives within the run shrinks to one row. Reductions carry their
+    sums in registers, with `reassoc`, so that a row's arithmetic is fixed by its length alone.
+
+    Before:
+    ```mlir
+    linalg.generic {[T, D] -> [T]} ins(%x) outs(%sum)       // sum of squares
+    linalg.generic {[T, D]} ins(%x, %sum, %w) outs(%y)       // x * rsqrt(sum / D + eps) * w
+    ```
+    After:
+    ```mlir
+    scf.parallel (%t) = (%c0) to (%T) step (%c1) {
+      %sum = scf.for %d ... iter_args { ... arith.addf fastmath<reassoc,contract> }
+      scf.for %d ... { ... memref.store %y[%t, %d] }
+    } {plx.work = 256}
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect"];
+}
+
+def PlanScratch : Pass<"plx-plan-scratch", "mlir::ModuleOp"> {
+  let summary = "Place a segment's buffers in its call's scratch by lifetime";
+  let description = [{
+    Every `memref.alloc` outside parallel bodies becomes a view of the segment's scratch argument.
+    Buffers whose lifetimes do not overlap share a slot; a slot is as large as its largest buffer,
+    and slots lie one after another at multiples of 64 bytes. Sizes are arithmetic of the size
+    symbols (T, S, R, context), so offsets are computed once, at the function's entry.
+    A function `<segment>_scratch(T, S, R, context) -> i64` states the bytes needed.
+    Small buffers of static shape inside parallel bodies become stack allocations.
+
+    Before:
+    ```mlir
+    func.func private @ffn(%T: index {plx.abi = "tokens"}, %s: memref<?xi8> {plx.abi = "scratch"}) {
+      %a = memref.alloc(%T) : memref<?x64xf32>
+      "use"(%a)
+      %b = memref.alloc(%T) : memref<?x32xf32>
+      "use"(%b)
+    ```
+    After (both share slot 0):
+    ```mlir
+      %a = memref.view %s[%c0][%T] : memref<?xi8> to memref<?x64xf32>
+      "use"(%a)
+      %b = memref.view %s[%c0][%T] : memref<?xi8> to memref<?x32xf32>
+      "use"(%b)
+    func.func @plx_ffn_scratch(%T: i64, %S: i64, %R: i64, %context: i64) -> i64
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect"];
+}
+
+def OutlineParallel : Pass<"plx-outline-parallel", "mlir::ModuleOp"> {
+  let summary = "Outline top-level scf.parallel loops into bodies run by the host's parallel_for";
+  let description = [{
+    The values that a body uses are stored into a struct on the caller's stack; the body is a
+    function over a range of the linearised iteration space. The grain is the number of iterations
+    that make a piece worth handing to a thread: a loop's `plx.work` attribute says how many
+    elementary operations one iteration makes. A loop whose whole work is small and static stays
+    in the function. Parallel loops inside a body run in order there.
+
+    Before:
+    ```mlir
+    func.func private @ffn(%x: memref<?x64xf32>, %host: !llvm.ptr {plx.abi = "host"}) {
+      scf.parallel (%i) = (%c0) to (%T) step (%c1) { memref.store %v, %x[%i, %c0] ... }
+    ```
+    After:
+    ```mlir
+    func.func private @ffn(...) {
+      %ctx = llvm.alloca %c1 x !llvm.struct<(...)>
+      llvm.store ..., %ctx
+      llvm.call %parallel_for(%self, %body, %ctx, %n, %grain)
+    func.func private @ffn_parallel_0(%ctx: !llvm.ptr, %begin: i64, %end: i64) {
+      scf.for %i = %begin to %end step %c1 { memref.store ... }
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect",
+                           "mlir::scf::SCFDialect", "mlir::memref::MemRefDialect"];
+}
+
+def SegmentAbi : Pass<"plx-segment-abi", "mlir::ModuleOp"> {
+  let summary = "Wrap each segment function in an entry point that takes a plx_call";
+  let description = [{
+    A segment function's arguments say with `plx.abi` (and `plx.index`) which part of the call they
+    are. The entry point `plx_<segment>` reads the parts from the `plx_call` of `runtime/abi/Call.h`
+    and calls the function, which is private and is inlined.
+
+    Before:
+    ```mlir
+    func.func private @ffn(%x: memref<?x64xf32> {plx.abi = "input", plx.index = 0, plx.rows = "T"},
+                           ...) -> i32
+    ```
+    After:
+    ```mlir
+    func.func @plx_ffn(%call: !llvm.ptr) -> i32 {
+      %inputs = llvm.load ...
+      %0 = call @ffn(%x, ...)
+      return %0 : i32
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::LLVM::LLVMDialect"];
+}
+
+#endif // PLEXUS_PASSES_PASSES_TD
