@@ -8,6 +8,95 @@ include "mlir/Pass/PassBase.td"
 // lower/cpu
 //===-----------------------------------------------------------------------------------------===//
 
+def NumberParameters : Pass<"plx-number-parameters", "mlir::ModuleOp"> {
+  let summary = "Note each weight's and state's place in its segment's tables";
+  let description = [{
+    A segment's weight table lists its `plx.param`s by first appearance, its state table the
+    `plx.get_state`s. The numbers are noted on the ops, so that later passes may move or erase them.
+
+    Before:
+    ```mlir
+    %w = plx.param @q : tensor<64x64xf32>
+    ```
+    After:
+    ```mlir
+    %w = plx.param @q {plx.index = 0 : i64} : tensor<64x64xf32>
+    ```
+  }];
+}
+
+def Decompose : Pass<"plx-decompose", "mlir::ModuleOp"> {
+  let summary = "Replace ops that have no CPU form of their own by their meaning";
+  let description = [{
+    Ops of plx and attn that no emitter takes become linalg, tensor, arith and math ops, through
+    `DecomposeOpInterface`, until none is left. With `all`, emitters are passed over too: what the fast
+    forms are tested against.
+
+    Before:
+    ```mlir
+    %y = plx.activation relu %x : tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %y = linalg.generic ... ins(%x) { arith.maximumf %in, %c0 }
+    ```
+  }];
+  let options = [Option<"all", "all", "bool", "false", "Decompose ops that have an emitter too">];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::linalg::LinalgDialect",
+                           "mlir::math::MathDialect", "mlir::tensor::TensorDialect"];
+}
+
+def LowerSegments : Pass<"plx-lower-segments", "mlir::ModuleOp"> {
+  let summary = "Turn segments into functions over buffers, specialised for an ISA";
+  let description = [{
+    Each `plx.segment` becomes a `func.func` whose arguments are the parts of a call that it uses.
+    Every tensor gets one buffer; reshapes and slices are views. Products, attention and embeddings go
+    to the emitters of `emit/`; linalg ops stay, on buffers. `plx.report` notes the decisions. What
+    else is in a `plx.model` (weights, states, schedules) is data of the program and is dropped here.
+
+    Before:
+    ```mlir
+    plx.segment @relu(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %y = linalg.generic ... ins(%x) outs(%empty)
+      plx.return %y : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    func.func private @relu(%x: memref<?x64xf32> {plx.abi = "input", ...},
+                            %y: memref<?x64xf32> {plx.abi = "output", ...}, ...) -> i32 {
+      linalg.generic ... ins(%x) outs(%y)
+    ```
+  }];
+  let options = [
+    Option<"isa", "isa", "std::string", "\"x86-64-v3\"", "Instruction set level (emit/Isa.h)">,
+    Option<"products", "products", "std::string", "\"auto\"",
+           "Products of many rows: auto, generated, onednn">,
+    Option<"compute", "compute", "std::string", "\"auto\"",
+           "How activations enter products: auto, f32, bf16">];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::func::FuncDialect",
+                           "mlir::linalg::LinalgDialect", "mlir::LLVM::LLVMDialect",
+                           "mlir::math::MathDialect", "mlir::memref::MemRefDialect",
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect",
+                           "mlir::affine::AffineDialect"];
+}
+
+def ExpandMath : Pass<"plx-expand-math", "mlir::func::FuncOp"> {
+  let summary = "Replace transcendental functions by polynomial code without calls";
+  let description = [{
+    `math.exp`, `tanh`, `erf` and their kin on f32, scalars and vectors alike, become arithmetic that
+    LLVM vectorizes for every ISA.
+
+    Before:
+    ```mlir
+    %y = math.exp %x : f32
+    ```
+    After: range reduction and a polynomial in `math.fma`.
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect",
+                           "mlir::vector::VectorDialect"];
+}
+
 def RowLoops : Pass<"plx-row-loops", "mlir::func::FuncOp"> {
   let summary = "Turn runs of linalg ops on buffers into one parallel loop over rows";
   let description = [{

@@ -46,11 +46,30 @@ public:
   Value tensor(CallField array, int64_t index, MemRefType type, StringRef rows) {
     Value data = call::loadPointerAt(builder, loc, field(array), index);
     SmallVector<Value> extents;
-    if (!type.hasStaticShape())
+    // A packed weight is bytes without a stated end.
+    if (type.getElementType().isInteger(8))
+      extents.push_back(unbounded());
+    else if (!type.hasStaticShape())
       extents.push_back(size(rows == "S"   ? BatchField::Sequences
                              : rows == "R" ? BatchField::Outputs
                                            : BatchField::Tokens));
     return call::memrefFromPointer(builder, loc, type, data, extents);
+  }
+
+  /// Array `field` (a plx::BatchField) of the batch; token_begin has one entry more than sequences.
+  Value batchArray(int64_t field, MemRefType type) {
+    static constexpr std::pair<BatchField, BatchField> arrays[] = {
+        {BatchField::Sequence, BatchField::Tokens},   {BatchField::Position, BatchField::Tokens},
+        {BatchField::Index, BatchField::Tokens},      {BatchField::Slot, BatchField::Tokens},
+        {BatchField::TokenBegin, BatchField::Sequences}, {BatchField::Past, BatchField::Sequences},
+        {BatchField::OutputRow, BatchField::Outputs}, {BatchField::TokenType, BatchField::Tokens}};
+    auto [array, count] = arrays[field];
+    Value extent = size(count);
+    if (array == BatchField::TokenBegin)
+      extent = arith::AddIOp::create(builder, loc, extent,
+                                     arith::ConstantIndexOp::create(builder, loc, 1));
+    Value data = call::loadBatch(builder, loc, this->field(CallField::Batch), array);
+    return call::memrefFromPointer(builder, loc, type, data, extent);
   }
 
   Value state(int64_t index) {
@@ -67,12 +86,14 @@ public:
 
   /// Scratch has no stated end here: its views are within `<entry>_scratch` bytes.
   Value scratch(MemRefType type) {
-    Value unbounded =
-        arith::ConstantIndexOp::create(builder, loc, std::numeric_limits<int64_t>::max());
-    return call::memrefFromPointer(builder, loc, type, field(CallField::Scratch), unbounded);
+    return call::memrefFromPointer(builder, loc, type, field(CallField::Scratch), unbounded());
   }
 
 private:
+  Value unbounded() {
+    return arith::ConstantIndexOp::create(builder, loc, std::numeric_limits<int64_t>::max());
+  }
+
   OpBuilder &builder;
   Location loc;
   Value pointer;
@@ -99,6 +120,10 @@ const llvm::StringMap<Reader> &readers() {
       {"context", [](CallReader &c, const Role &) { return c.size(BatchField::Context); }},
       {"state", [](CallReader &c, const Role &r) { return c.state(r.index); }},
       {"scalar", [](CallReader &c, const Role &r) { return c.scalar(r.index); }},
+      {"batch_array",
+       [](CallReader &c, const Role &r) {
+         return c.batchArray(r.index, cast<MemRefType>(r.type));
+       }},
       {"scratch", [](CallReader &c, const Role &r) { return c.scratch(cast<MemRefType>(r.type)); }},
       {"input",
        [](CallReader &c, const Role &r) {

@@ -1,0 +1,41 @@
+//===- Options.h - choices that a user has over compilation -----------------------------*- C++ -*-===//
+// Options of the pipelines, and what they report.
+//===----------------------------------------------------------------------------------------------===//
+#ifndef PLEXUS_PASSES_OPTIONS_H
+#define PLEXUS_PASSES_OPTIONS_H
+
+#include <string>
+#include <vector>
+
+namespace plexus::compiler {
+
+/// How products with more rows than the streaming form takes are computed.
+enum class Products {
+  Auto,      ///< the cost table of LowerProducts.cpp
+  Generated, ///< generated loops on every ISA
+  OneDnn     ///< oneDNN wherever it runs the weight's layout
+};
+/// How activations enter products.
+enum class Compute { Auto, F32, Bf16 };
+/// Stored type of packed weights.
+enum class WeightType { Source, F32, Bf16, F16 };
+
+/// Options of the target-independent passes.
+struct ModelOptions {
+  WeightType weights = WeightType::Source;
+};
+
+/// Options of the lowering to CPU code.
+struct CpuOptions {
+  Products products = Products::Auto;
+  Compute compute = Compute::Auto;
+};
+
+/// One line of `--report`: which form an op of a segment was given, and why.
+struct ReportRow {
+  std::string segment, op, location, target, why;
+};
+
+} // namespace plexus::compiler
+
+#endif // PLEXUS_PASSES_OPTIONS_H

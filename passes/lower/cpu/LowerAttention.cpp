@@ -1,0 +1,199 @@
+//===- LowerAttention.cpp - attention, its state and rotary positions through the emitters --------===//
+// Handlers of the attn dialect.
+//===----------------------------------------------------------------------------------------------===//
+#include "passes/lower/cpu/emit/Attention.h"
+#include "dialects/attn/AttnOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/emit/Rope.h"
+
+using namespace mlir;
+
+namespace plexus::compiler {
+namespace {
+
+int64_t dimension(Value tensor, unsigned dim) {
+  return cast<RankedTensorType>(tensor.getType()).getDimSize(dim);
+}
+
+/// The rank-2 form [T, heads * headDim] of a [T, heads, headDim] tensor's buffer.
+Value matrix(SegmentLowering &segment, Location loc, Value tensor) {
+  return segment.asMatrix(loc, segment.buffer(tensor), 2);
+}
+
+emit::RopeSpec ropeSpec(attn::RopeAttr rope) {
+  emit::RopeSpec spec;
+  spec.dims = rope.getDims();
+  spec.interleaved = rope.getInterleaved();
+  spec.attentionScaling = rope.getScaling();
+  spec.originalContext = rope.getLongInvFreq() ? rope.getOriginalContext() : 0;
+  return spec;
+}
+
+/// The table of rotations of the batch, made once for each kind of rope in a segment.
+Value ropeTable(SegmentLowering &segment, Location loc, attn::RopeAttr rope) {
+  Value &table = segment.shared(rope);
+  if (table)
+    return table;
+  Value frequencies = segment.constant(loc, rope.getInvFreq());
+  Value longFrequencies;
+  if (rope.getLongInvFreq())
+    longFrequencies = segment.constant(loc, rope.getLongInvFreq());
+  auto type = MemRefType::get({ShapedType::kDynamic, rope.getDims()},
+                              segment.builder().getF32Type());
+  Value made = segment.allocate(type, segment.size(plx::SizeSymbol::Tokens));
+  emit::emitRopeTable(segment.builder(), loc, segment.isa(), ropeSpec(rope), segment.batch(),
+                      frequencies, longFrequencies, made);
+  return segment.shared(rope) = made;
+}
+
+/// Whether `producer`'s result has a buffer of its own.
+bool makesBuffer(Operation *producer) {
+  return isa_and_nonnull<plx::FusedLinearOp, linalg::LinalgOp>(producer);
+}
+
+/// Whether nothing but `value`'s one user will read the memory of its buffer: it reaches its producer
+/// through single uses, or is one of disjoint slices.
+bool ownsMemory(Value value) {
+  while (value.hasOneUse()) {
+    Operation *producer = value.getDefiningOp();
+    if (auto reshape = dyn_cast_or_null<plx::ReshapeOp>(producer)) {
+      value = reshape.getInput();
+      continue;
+    }
+    auto slice = dyn_cast_or_null<plx::SliceOp>(producer);
+    if (!slice)
+      return makesBuffer(producer);
+    // Rows are disjoint if the other users are slices of other columns.
+    for (Operation *user : slice.getInput().getUsers()) {
+      auto other = dyn_cast<plx::SliceOp>(user);
+      if (!other)
+        return false;
+      if (other != slice && other.getBegin() < slice.getBegin() + slice.getSize() &&
+          slice.getBegin() < other.getBegin() + other.getSize())
+        return false;
+    }
+    return makesBuffer(slice.getInput().getDefiningOp());
+  }
+  return false;
+}
+
+/// Rotates `tensor`'s heads; in place where no one else reads them. Returns the rank-2 result.
+Value rotated(SegmentLowering &segment, Location loc, Value tensor, attn::RopeAttr rope) {
+  Value table = ropeTable(segment, loc, rope);
+  Value input = matrix(segment, loc, tensor);
+  int64_t heads = dimension(tensor, 1), headDim = dimension(tensor, 2);
+  Value rows = segment.rows(loc, segment.buffer(tensor));
+  Value output = input;
+  if (!ownsMemory(tensor)) {
+    auto type = MemRefType::get({ShapedType::kDynamic, heads * headDim},
+                                segment.builder().getF32Type());
+    output = segment.allocate(type, rows);
+  }
+  emit::emitRope(segment.builder(), loc, segment.isa(), ropeSpec(rope), heads, headDim, rows, input,
+                 output, table);
+  return output;
+}
+
+LogicalResult lowerRope(SegmentLowering &segment, attn::RopeOp op) {
+  Value output = rotated(segment, op.getLoc(), op.getInput(), op.getRope());
+  auto type = cast<MemRefType>(output.getType());
+  int64_t heads = dimension(op.getInput(), 1), headDim = dimension(op.getInput(), 2);
+  SmallVector<ReassociationIndices> groups{{0}, {1, 2}};
+  OpBuilder &b = segment.builder();
+  SmallVector<OpFoldResult> shape{segment.rows(op.getLoc(), output), b.getIndexAttr(heads),
+                                  b.getIndexAttr(headDim)};
+  auto expanded = memref::ExpandShapeOp::computeExpandedType(
+      type, {type.getDimSize(0), heads, headDim}, groups);
+  if (failed(expanded))
+    return op.emitOpError("input has rows whose elements do not lie evenly");
+  segment.bind(op.getResult(), memref::ExpandShapeOp::create(b, op.getLoc(), *expanded, output,
+                                                             groups, shape));
+  return success();
+}
+
+/// Operand `tensor` as a matrix, turned by `rope` where there is one.
+Value turned(SegmentLowering &segment, Location loc, Value tensor, attn::RopeAttr rope) {
+  return rope ? rotated(segment, loc, tensor, rope) : matrix(segment, loc, tensor);
+}
+
+LogicalResult lowerKvWrite(SegmentLowering &segment, attn::KVWriteOp op) {
+  Location loc = op.getLoc();
+  auto state = cast<attn::KVType>(op.getState().getType());
+  Value key = turned(segment, loc, op.getKey(), op.getRopeAttr());
+  Value value = matrix(segment, loc, op.getValue());
+  emit::emitKvWrite(segment.builder(), loc, state.getHeads(), state.getKeyDim(),
+                    state.getValueDim(), key, value, segment.batch(),
+                    segment.scalars().lookup(op.getState()));
+  return success();
+}
+
+emit::AttentionSpec attentionSpec(attn::AttentionOp op) {
+  emit::AttentionSpec spec;
+  spec.heads = dimension(op.getQuery(), 1);
+  spec.keyDim = dimension(op.getQuery(), 2);
+  spec.valueDim = dimension(op.getResult(), 2);
+  spec.kvHeads = op.getState() ? cast<attn::KVType>(op.getState().getType()).getHeads()
+                               : dimension(op.getKey(), 1);
+  spec.scale = op.getScale().convertToFloat();
+  spec.causal = op.getCausal();
+  spec.window = op.getWindow();
+  spec.softcap = op.getSoftcap() ? op.getSoftcap()->convertToFloat() : 0.0f;
+  return spec;
+}
+
+/// fixed + perToken * T + perSequence * S bytes, or null for none.
+Value attentionScratch(SegmentLowering &segment, Location loc, emit::ScratchSize size) {
+  if (size.fixed == 0 && size.perToken == 0 && size.perSequence == 0)
+    return {};
+  OpBuilder &b = segment.builder();
+  Value bytes = segment.indexConstant(loc, size.fixed);
+  auto add = [&](int64_t each, plx::SizeSymbol symbol) {
+    if (each == 0)
+      return;
+    Value part = arith::MulIOp::create(b, loc, segment.size(symbol),
+                                       segment.indexConstant(loc, each));
+    bytes = arith::AddIOp::create(b, loc, bytes, part);
+  };
+  add(size.perToken, plx::SizeSymbol::Tokens);
+  add(size.perSequence, plx::SizeSymbol::Sequences);
+  return segment.allocate(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()), bytes);
+}
+
+LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
+  Location loc = op.getLoc();
+  emit::AttentionSpec spec = attentionSpec(op);
+  emit::AttentionOperands operands;
+  operands.query = turned(segment, loc, op.getQuery(), op.getRopeAttr());
+  operands.batch = segment.batch();
+  if (op.getState()) {
+    operands.kv = segment.scalars().lookup(op.getState());
+  } else {
+    operands.key = turned(segment, loc, op.getKey(), op.getRopeAttr());
+    operands.value = matrix(segment, loc, op.getValue());
+  }
+  operands.scratch =
+      attentionScratch(segment, loc, emit::attentionScratch(spec, operands.kv != nullptr));
+  operands.out = segment.asMatrix(loc, segment.allocate(op.getResult()), 2);
+  emit::emitAttention(segment.builder(), loc, segment.isa(), spec, operands);
+  segment.report(op, "generated", "online softmax over pages, one pass");
+  return success();
+}
+
+/// The emitter's windows look back only.
+bool takesAttention(Operation *op) {
+  auto attention = cast<attn::AttentionOp>(op);
+  return attention.getWindow() == 0 || attention.getCausal();
+}
+
+} // namespace
+
+void addAttentionHandlers(HandlerTable &table) {
+  addHandler<attn::RopeOp, lowerRope>(table);
+  addHandler<attn::KVWriteOp, lowerKvWrite>(table);
+  addHandler<attn::AttentionOp, lowerAttention>(table, takesAttention);
+}
+
+} // namespace plexus::compiler

@@ -1,0 +1,348 @@
+//===- LowerProducts.cpp - products with packed weights -------------------------------------------===//
+// Handlers of plx.fused_linear, and of the ops that read a packed weight as rows.
+//===----------------------------------------------------------------------------------------------===//
+#include "dialects/plx/PlxOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/lower/cpu/CallLayout.h"
+#include "passes/lower/cpu/SegmentArgs.h"
+#include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/emit/Product.h"
+#include "passes/lower/cpu/emit/VectorMath.h"
+
+using namespace mlir;
+
+namespace plexus::compiler {
+namespace {
+
+using call::MatmulField;
+
+plx_layout layoutOf(plx::PackedAttr packed) {
+  return packed.getStorage().isBF16()  ? PLX_LAYOUT_BF16
+         : packed.getStorage().isF16() ? PLX_LAYOUT_F16
+                                       : PLX_LAYOUT_F32;
+}
+
+/// What becomes of products with more than emit::kFewRows rows.
+struct ManyRows {
+  bool oneDnn;
+  const char *why;
+};
+
+/// The cost table. oneDNN reads the blocked layouts only with AVX-512 (measured: elsewhere it falls to
+/// its reference code); there its kernels are the faster ones above a few rows.
+ManyRows decideManyRows(const emit::Isa &isa, const CpuOptions &options, plx_layout layout,
+                        bool bf16Compute) {
+  bool runsLayout = isa.vectorBits == 512 &&
+                    (layout == PLX_LAYOUT_F32 || (layout == PLX_LAYOUT_BF16 && bf16Compute));
+  if (options.products == Products::Generated)
+    return {false, "products=generated"};
+  if (!runsLayout)
+    return {false, isa.vectorBits == 512 ? "oneDNN has no fast form of this stored type"
+                                         : "oneDNN runs blocked layouts only with AVX-512"};
+  return {true, "oneDNN is the faster one above the few-row form"};
+}
+
+/// One product on its way: its op, its operands as matrices.
+struct Product {
+  plx::FusedLinearOp op;
+  emit::ProductSpec spec;
+  Value x, weight, rows, out;
+  SmallVector<Value> extras; ///< [N] or [rows, N]
+};
+
+Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
+  Location loc = op.getLoc();
+  Product product{op, {}, {}, {}, {}, {}, {}};
+  auto weight = cast<RankedTensorType>(op.getWeight().getType());
+  product.spec.k = weight.getDimSize(1);
+  product.spec.n = weight.getDimSize(0) / (op.getGated() ? 2 : 1);
+  product.spec.gated = op.getGated();
+  product.spec.layout = layoutOf(plx::getPacked(weight));
+  product.spec.bf16Compute = product.spec.layout == PLX_LAYOUT_BF16 && segment.isa().bf16Dot &&
+                             segment.options().compute != Compute::F32;
+  product.x = segment.asMatrix(loc, segment.buffer(op.getInput()));
+  product.rows = segment.rows(loc, product.x);
+  product.weight = segment.buffer(op.getWeight());
+  for (Value extra : op.getExtras()) {
+    Value buffer = segment.buffer(extra);
+    bool isVector = cast<MemRefType>(buffer.getType()).getRank() == 1;
+    product.extras.push_back(isVector ? buffer : segment.asMatrix(loc, buffer));
+  }
+  product.out = segment.asMatrix(loc, segment.allocate(op.getResult()));
+  return product;
+}
+
+//===--- oneDNN -----------------------------------------------------------------------------------===//
+
+/// Scratch of the host's matmul: x rounded to the compute type, rows padded to 64 bytes.
+Value hostScratch(SegmentLowering &segment, Location loc, const Product &product) {
+  OpBuilder &b = segment.builder();
+  int64_t rowBytes = llvm::alignTo(product.spec.k * 4, 64);
+  Value bytes = arith::MulIOp::create(b, loc, product.rows, segment.indexConstant(loc, rowBytes));
+  return segment.allocate(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()), bytes);
+}
+
+/// host->matmul(x, W) into `sums` [rows, N or 2N].
+void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
+                    Value sums, Value scratch) {
+  MLIRContext *context = b.getContext();
+  Type pointer = LLVM::LLVMPointerType::get(context), i64 = b.getI64Type();
+  auto type = call::matmulType(context);
+  auto number = [&](int64_t value) -> Value {
+    return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(value));
+  };
+  auto word = [&](int32_t value) -> Value {
+    return LLVM::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(value));
+  };
+  auto stride = [&](Value memref) {
+    SmallVector<int64_t> strides;
+    int64_t offset;
+    (void)cast<MemRefType>(memref.getType()).getStridesAndOffset(strides, offset);
+    return number(strides[0]);
+  };
+  int64_t n = product.spec.n * (product.spec.gated ? 2 : 1);
+  const std::pair<MatmulField, Value> fields[] = {
+      {MatmulField::M, arith::IndexCastOp::create(b, loc, i64, product.rows)},
+      {MatmulField::N, number(n)},
+      {MatmulField::K, number(product.spec.k)},
+      {MatmulField::X, call::pointerFromMemref(b, loc, product.x)},
+      {MatmulField::XStride, stride(product.x)},
+      {MatmulField::Weight, call::pointerFromMemref(b, loc, product.weight)},
+      {MatmulField::Layout, word(product.spec.layout)},
+      {MatmulField::Compute, word(product.spec.bf16Compute ? 1 : 0)},
+      {MatmulField::Out, call::pointerFromMemref(b, loc, sums)},
+      {MatmulField::OutStride, number(n)},
+      {MatmulField::Scratch, call::pointerFromMemref(b, loc, scratch)},
+  };
+  Value frame = LLVM::AllocaOp::create(b, loc, pointer, type, number(1));
+  for (auto [field, value] : fields)
+    LLVM::StoreOp::create(b, loc, value,
+                          call::fieldAddress(b, loc, type, frame, static_cast<int32_t>(field)));
+  Value self = call::loadHost(b, loc, segment.host(), call::HostField::Self);
+  Value matmul = call::loadHost(b, loc, segment.host(), call::HostField::Matmul);
+  auto callee = LLVM::LLVMFunctionType::get(b.getI32Type(), {pointer, pointer});
+  Value code = LLVM::CallOp::create(b, loc, callee, ValueRange{matmul, self, frame}).getResult();
+  Value status = segment.status();
+  Value before = memref::LoadOp::create(b, loc, status, ValueRange());
+  Value good = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, before,
+                                     arith::ConstantIntOp::create(b, loc, 0, 32));
+  Value after = arith::SelectOp::create(b, loc, good, code, before);
+  memref::StoreOp::create(b, loc, after, status, ValueRange());
+}
+
+/// The sums of column block n of a gated product: blocks of 32 gates and 32 ups alternate.
+AffineMap gatedColumns(MLIRContext *context, int64_t half) {
+  AffineExpr row = getAffineDimExpr(0, context), column = getAffineDimExpr(1, context);
+  constexpr int64_t block = plx::FusedLinearOp::kGateBlock;
+  return AffineMap::get(2, 0,
+                        {row, column.floorDiv(block) * (2 * block) + column % block + half * block},
+                        context);
+}
+
+/// The epilogue over finished sums, as a loop over rows.
+void emitRowEpilogue(OpBuilder &b, Location loc, const Product &product, Value sums) {
+  MLIRContext *context = b.getContext();
+  AffineMap rowColumn = AffineMap::getMultiDimIdentityMap(2, context);
+  AffineMap column = AffineMap::get(2, 0, getAffineDimExpr(1, context));
+  SmallVector<Value> inputs{sums};
+  SmallVector<AffineMap> maps{rowColumn};
+  if (product.spec.gated) {
+    inputs.push_back(sums);
+    maps = {gatedColumns(context, 0), gatedColumns(context, 1)};
+  }
+  for (Value extra : product.extras) {
+    inputs.push_back(extra);
+    maps.push_back(cast<MemRefType>(extra.getType()).getRank() == 1 ? column : rowColumn);
+  }
+  maps.push_back(rowColumn);
+  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
+  plx::FusedLinearOp op = product.op;
+  linalg::GenericOp::create(
+      b, loc, inputs, ValueRange(product.out), maps, iterators,
+      [&](OpBuilder &inner, Location innerLoc, ValueRange arguments) {
+        IRMapping mapping;
+        Block &block = op.getEpilogue().front();
+        // Vectors and rows may be stored in a smaller type than f32.
+        for (auto [formal, actual] : llvm::zip(block.getArguments(), arguments.drop_back()))
+          mapping.map(formal, actual.getType() == formal.getType()
+                                  ? actual
+                                  : arith::ExtFOp::create(inner, innerLoc, formal.getType(), actual)
+                                        .getResult());
+        for (Operation &each : block.without_terminator())
+          inner.clone(each, mapping);
+        linalg::YieldOp::create(
+            inner, innerLoc, mapping.lookup(block.getTerminator()->getOperand(0)));
+      });
+}
+
+//===--- plx.fused_linear -------------------------------------------------------------------------===//
+
+LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) {
+  Location loc = op.getLoc();
+  OpBuilder &b = segment.builder();
+  Product product = describe(segment, op);
+  emit::ProductOperands operands{product.x, product.rows, product.weight, {}};
+  if (int64_t bytes = emit::productScratchBytes(product.spec, segment.isa()))
+    operands.scratch = segment.allocate(MemRefType::get({bytes}, b.getI8Type()), {});
+  bool failedEpilogue = false;
+  auto epilogue = [&](OpBuilder &inner, Location innerLoc, const emit::ProductLanes &lanes) {
+    SmallVector<Value> inputs(lanes.sums.begin(), lanes.sums.end());
+    for (Value extra : product.extras) {
+      bool isVector = cast<MemRefType>(extra.getType()).getRank() == 1;
+      inputs.push_back(lanes.load(inner, innerLoc, extra,
+                                  isVector ? ValueRange{lanes.column}
+                                           : ValueRange{lanes.row, lanes.column}));
+    }
+    auto results = emit::vectorizeRegion(inner, innerLoc, op.getEpilogue(), inputs);
+    if (failed(results))
+      failedEpilogue = true;
+    else
+      lanes.store(inner, innerLoc, results->front(), product.out, {lanes.row, lanes.column});
+  };
+  ManyRows many =
+      decideManyRows(segment.isa(), segment.options(), product.spec.layout, product.spec.bf16Compute);
+  emit::ProductFallback fallback;
+  if (many.oneDnn) {
+    int64_t n = product.spec.n * (product.spec.gated ? 2 : 1);
+    Value sums = segment.allocate(MemRefType::get({ShapedType::kDynamic, n}, b.getF32Type()),
+                                  product.rows);
+    Value scratch = hostScratch(segment, loc, product);
+    segment.status();
+    fallback = [&, sums, scratch](OpBuilder &inner, Location innerLoc) {
+      emitHostMatmul(segment, inner, innerLoc, product, sums, scratch);
+      emitRowEpilogue(inner, innerLoc, product, sums);
+    };
+  }
+  emit::emitProduct(b, loc, segment.isa(), product.spec, operands, epilogue, fallback);
+  std::string few = std::to_string(emit::kFewRows);
+  segment.report(op, many.oneDnn ? "generated, oneDNN above " + few + " rows" : "generated",
+                 Twine(many.why) + " (" + segment.isa().name +
+                     (product.spec.bf16Compute ? ", bf16 products)" : ", f32 products)"));
+  return failure(failedEpilogue);
+}
+
+bool takesFusedLinear(Operation *op) {
+  return plx::getPacked(cast<plx::FusedLinearOp>(op).getWeight().getType()) != nullptr;
+}
+
+//===--- Rows of weights --------------------------------------------------------------------------===//
+
+/// Element [row, column] of a weight matrix, dense or packed, as f32.
+class WeightReader {
+public:
+  WeightReader(SegmentLowering &segment, OpBuilder &b, Location loc, Value tensor)
+      : b(b), loc(loc), type(cast<RankedTensorType>(tensor.getType())) {
+    Value buffer = segment.buffer(tensor);
+    plx::PackedAttr packed = plx::getPacked(type);
+    if (!packed) {
+      memref = buffer;
+      return;
+    }
+    pairs = packed.getStorage().isBF16() ? 2 : 1;
+    // [N/64][K/(16 pairs)][16][64][pairs], runtime/abi/Call.h
+    int64_t n = llvm::divideCeil(type.getDimSize(0), 64);
+    int64_t k = llvm::divideCeil(type.getDimSize(1), 16 * pairs);
+    auto blocks = MemRefType::get({n, k, 16, 64, pairs}, packed.getStorage());
+    memref = call::memrefFromPointer(b, loc, blocks, call::pointerFromMemref(b, loc, buffer), {});
+  }
+
+  Value load(Value row, Value column) {
+    SmallVector<Value> indices{row, column};
+    if (pairs)
+      indices = {divide(row, 64), divide(column, 16 * pairs),
+                 divide(remainder(column, 16 * pairs), pairs), remainder(row, 64),
+                 remainder(column, pairs)};
+    Value value = memref::LoadOp::create(b, loc, memref, indices);
+    return value.getType().isF32() ? value
+                                   : arith::ExtFOp::create(b, loc, b.getF32Type(), value);
+  }
+
+private:
+  Value divide(Value value, int64_t by) {
+    return arith::DivUIOp::create(b, loc, value, arith::ConstantIndexOp::create(b, loc, by));
+  }
+  Value remainder(Value value, int64_t by) {
+    return arith::RemUIOp::create(b, loc, value, arith::ConstantIndexOp::create(b, loc, by));
+  }
+
+  OpBuilder &b;
+  Location loc;
+  RankedTensorType type;
+  Value memref;
+  int64_t pairs = 0; ///< consecutive k that lie side by side; 0: dense
+};
+
+/// scf.parallel over rows, each a loop over `columns`: out[row, column] = element(row, column).
+void forEachElement(OpBuilder &b, Location loc, Value rows, int64_t columns,
+                    function_ref<Value(OpBuilder &, Value row)> prepare,
+                    function_ref<Value(OpBuilder &, Value prepared, Value column)> element,
+                    Value out) {
+  OpBuilder::InsertionGuard guard(b);
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value width = arith::ConstantIndexOp::create(b, loc, columns);
+  auto parallel = scf::ParallelOp::create(b, loc, zero, rows, one);
+  parallel->setAttr(kWorkAttr, b.getI64IntegerAttr(4 * columns));
+  b.setInsertionPointToStart(parallel.getBody());
+  Value row = parallel.getInductionVars().front();
+  Value prepared = prepare(b, row);
+  auto loop = scf::ForOp::create(b, loc, zero, width, one);
+  b.setInsertionPointToStart(loop.getBody());
+  Value column = loop.getInductionVar();
+  memref::StoreOp::create(b, loc, element(b, prepared, column), out, ValueRange{row, column});
+}
+
+LogicalResult lowerEmbedding(SegmentLowering &segment, plx::EmbeddingOp op) {
+  Location loc = op.getLoc();
+  OpBuilder &b = segment.builder();
+  auto table = cast<RankedTensorType>(op.getTable().getType());
+  Value ids = segment.buffer(op.getIds());
+  Value out = segment.allocate(op.getResult());
+  WeightReader reader(segment, b, loc, op.getTable());
+  auto clampedId = [&](OpBuilder &inner, Value row) -> Value {
+    Value id = memref::LoadOp::create(inner, loc, ids, row);
+    Value low = arith::ConstantIntOp::create(inner, loc, 0, 32);
+    Value high = arith::ConstantIntOp::create(inner, loc, table.getDimSize(0) - 1, 32);
+    id = arith::MaxSIOp::create(inner, loc, id, low);
+    id = arith::MinSIOp::create(inner, loc, id, high);
+    return arith::IndexCastOp::create(inner, loc, inner.getIndexType(), id);
+  };
+  forEachElement(
+      b, loc, segment.rows(loc, out), table.getDimSize(1), clampedId,
+      [&](OpBuilder &, Value id, Value column) { return reader.load(id, column); }, out);
+  segment.report(op, "generated", plx::getPacked(table) ? "rows gathered from the packed weight"
+                                                        : "rows gathered from the dense table");
+  return success();
+}
+
+LogicalResult lowerUnpack(SegmentLowering &segment, plx::UnpackOp op) {
+  Location loc = op.getLoc();
+  OpBuilder &b = segment.builder();
+  auto type = cast<RankedTensorType>(op.getType());
+  Value out = segment.allocate(op.getResult());
+  WeightReader reader(segment, b, loc, op.getInput());
+  forEachElement(
+      b, loc, segment.indexConstant(loc, type.getDimSize(0)), type.getDimSize(1),
+      [](OpBuilder &, Value row) { return row; },
+      [&](OpBuilder &, Value row, Value column) { return reader.load(row, column); }, out);
+  segment.report(op, "generated", "a packed weight is unpacked at every call: slow");
+  return success();
+}
+
+bool givesF32(Operation *op) {
+  return cast<RankedTensorType>(op->getResult(0).getType()).getElementType().isF32();
+}
+
+} // namespace
+
+void addProductHandlers(HandlerTable &table) {
+  addHandler<plx::FusedLinearOp, lowerFusedLinear>(table, takesFusedLinear);
+  addHandler<plx::EmbeddingOp, lowerEmbedding>(table, givesF32);
+  addHandler<plx::UnpackOp, lowerUnpack>(table, givesF32);
+}
+
+} // namespace plexus::compiler

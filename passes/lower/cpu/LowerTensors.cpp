@@ -1,0 +1,288 @@
+//===- LowerTensors.cpp - buffers for upstream ops and for ops that only move elements ------------===//
+// Handlers of linalg, tensor, arith and math ops on tensors, and of plx's structure and shape ops.
+//===----------------------------------------------------------------------------------------------===//
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/ReshapeOpsUtils.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "passes/lower/cpu/Rows.h"
+#include "passes/lower/cpu/SegmentLowering.h"
+
+using namespace mlir;
+
+namespace plexus::compiler {
+namespace {
+
+//===--- linalg -----------------------------------------------------------------------------------===//
+
+/// The buffer that `op` may write its result into: the init's own where nothing else reads it.
+Value destination(SegmentLowering &segment, linalg::LinalgOp op, OpOperand &init) {
+  Value result = op.getTiedOpResult(&init), old = init.get();
+  OpBuilder &b = segment.builder();
+  if (Value known = segment.buffer(old); known && old.hasOneUse() && segment.isTemporary(known)) {
+    segment.bind(result, known);
+    return known;
+  }
+  SmallVector<Value> sizes;
+  auto type = cast<RankedTensorType>(result.getType());
+  auto empty = old.getDefiningOp<tensor::EmptyOp>();
+  for (unsigned dim = 0; dim < type.getRank(); ++dim) {
+    if (!type.isDynamicDim(dim))
+      continue;
+    OpFoldResult size = empty ? OpFoldResult(segment.scalars().lookup(empty.getDynamicSize(dim)))
+                              : extentOf(segment.buffer(old), dim);
+    sizes.push_back(getValueOrCreateConstantIndexOp(b, op.getLoc(), size));
+  }
+  Value fresh = segment.allocate(result, sizes);
+  if (!empty && op.payloadUsesValueFromOperand(&init))
+    linalg::CopyOp::create(b, op.getLoc(), segment.buffer(old), fresh);
+  return fresh;
+}
+
+/// Loads that a body makes from whole tensors become loads from their buffers.
+void lowerGathers(SegmentLowering &segment, Operation *op) {
+  op->walk([&](tensor::ExtractOp extract) {
+    OpBuilder b(extract);
+    Value load = memref::LoadOp::create(b, extract.getLoc(), segment.buffer(extract.getTensor()),
+                                        extract.getIndices());
+    extract.replaceAllUsesWith(load);
+    extract.erase();
+  });
+}
+
+LogicalResult lowerLinalg(SegmentLowering &segment, linalg::LinalgOp op) {
+  SmallVector<Value> operands;
+  for (OpOperand &operand : op->getOpOperands()) {
+    Value value = operand.get();
+    if (op.isDpsInit(&operand))
+      operands.push_back(destination(segment, op, operand));
+    else if (isa<RankedTensorType>(value.getType()))
+      operands.push_back(segment.buffer(value));
+    else
+      operands.push_back(segment.scalars().lookup(value));
+    if (!operands.back())
+      return op->emitOpError("operand ") << operand.getOperandNumber() << " has no buffer";
+  }
+  Operation *lowered = mlir::clone(segment.builder(), op, TypeRange(), operands);
+  // Scalars of the segment that the body uses.
+  lowered->walk([&](Operation *inner) {
+    for (OpOperand &operand : inner->getOpOperands())
+      if (Value scalar = segment.scalars().lookupOrNull(operand.get()))
+        operand.set(scalar);
+  });
+  lowerGathers(segment, lowered);
+  return success();
+}
+
+//===--- tensor -----------------------------------------------------------------------------------===//
+
+LogicalResult lowerEmpty(SegmentLowering &, tensor::EmptyOp) {
+  return success(); // its users allocate
+}
+
+LogicalResult lowerDim(SegmentLowering &segment, tensor::DimOp op) {
+  auto dim = op.getConstantIndex();
+  if (!dim)
+    return op.emitOpError("of a dimension that is not constant has no form on the CPU");
+  OpBuilder &b = segment.builder();
+  Value source = op.getSource();
+  if (auto empty = source.getDefiningOp<tensor::EmptyOp>()) {
+    segment.scalars().map(op.getResult(),
+                          segment.scalars().lookup(empty.getDynamicSize(*dim)));
+    return success();
+  }
+  Value memref = segment.buffer(source);
+  OpFoldResult size = extentOf(memref, *dim);
+  Value value = size ? getValueOrCreateConstantIndexOp(b, op.getLoc(), size)
+                     : memref::DimOp::create(b, op.getLoc(), memref, *dim).getResult();
+  segment.scalars().map(op.getResult(), value);
+  return success();
+}
+
+/// `memref` viewed as `type`, by splitting and merging dimensions.
+FailureOr<Value> reshaped(SegmentLowering &segment, Operation *op, Value memref,
+                          RankedTensorType type) {
+  OpBuilder &b = segment.builder();
+  Location loc = op->getLoc();
+  auto from = cast<MemRefType>(memref.getType());
+  auto fromTensor = RankedTensorType::get(from.getShape(), from.getElementType());
+  if (fromTensor.getShape() == type.getShape())
+    return memref;
+  auto groups = getReassociationIndicesForReshape(fromTensor, type);
+  if (!groups)
+    return op->emitOpError("changes the shape in a way that has no form on the CPU");
+  if (type.getRank() < from.getRank()) {
+    if (!memref::CollapseShapeOp::isGuaranteedCollapsible(
+            cast<MemRefType>(memref.getType()), *groups))
+      memref = segment.contiguous(loc, memref);
+    return memref::CollapseShapeOp::create(b, loc, memref, *groups).getResult();
+  }
+  SmallVector<OpFoldResult> shape;
+  for (int64_t size : type.getShape()) {
+    OpFoldResult extent = b.getIndexAttr(size);
+    if (ShapedType::isDynamic(size)) {
+      // The dynamic dimension of a group is its source's, divided by the static ones beside it.
+      auto group = llvm::find_if(*groups, [&](const ReassociationIndices &indices) {
+        return llvm::is_contained(indices, static_cast<int64_t>(shape.size()));
+      });
+      int64_t others = 1;
+      for (int64_t dim : *group)
+        if (!type.isDynamicDim(dim))
+          others *= type.getDimSize(dim);
+      OpFoldResult source = extentOf(memref, std::distance(groups->begin(), group));
+      Value total = source ? getValueOrCreateConstantIndexOp(b, loc, source)
+                           : segment.rows(loc, memref);
+      extent = others == 1 ? total
+                           : arith::DivUIOp::create(b, loc, total,
+                                                    segment.indexConstant(loc, others))
+                                 .getResult();
+    }
+    shape.push_back(extent);
+  }
+  auto result = memref::ExpandShapeOp::computeExpandedType(
+      cast<MemRefType>(memref.getType()), type.getShape(), *groups);
+  if (failed(result))
+    return op->emitOpError("splits a dimension whose elements do not lie evenly");
+  return memref::ExpandShapeOp::create(b, loc, *result, memref, *groups, shape).getResult();
+}
+
+template <typename Op>
+LogicalResult lowerReshape(SegmentLowering &segment, Op op) {
+  Value source = segment.buffer(op->getOperand(0));
+  auto view = reshaped(segment, op, source, cast<RankedTensorType>(op.getType()));
+  if (failed(view))
+    return failure();
+  segment.bind(op.getResult(), *view);
+  return success();
+}
+
+LogicalResult lowerExtractSlice(SegmentLowering &segment, tensor::ExtractSliceOp op) {
+  auto inside = [&](SmallVector<OpFoldResult> values) {
+    for (OpFoldResult &value : values)
+      if (auto dynamic = dyn_cast<Value>(value))
+        value = segment.scalars().lookup(dynamic);
+    return values;
+  };
+  Value source = segment.buffer(op.getSource());
+  auto offsets = inside(op.getMixedOffsets()), sizes = inside(op.getMixedSizes()),
+       strides = inside(op.getMixedStrides());
+  auto type = memref::SubViewOp::inferRankReducedResultType(
+      op.getType().getShape(), cast<MemRefType>(source.getType()), offsets, sizes, strides);
+  segment.bind(op.getResult(), memref::SubViewOp::create(segment.builder(), op.getLoc(), type,
+                                                         source, offsets, sizes, strides));
+  return success();
+}
+
+LogicalResult lowerExtract(SegmentLowering &segment, tensor::ExtractOp op) {
+  SmallVector<Value> indices;
+  for (Value index : op.getIndices())
+    indices.push_back(segment.scalars().lookup(index));
+  segment.scalars().map(op.getResult(),
+                        memref::LoadOp::create(segment.builder(), op.getLoc(),
+                                               segment.buffer(op.getTensor()), indices)
+                            .getResult());
+  return success();
+}
+
+LogicalResult lowerConstant(SegmentLowering &segment, arith::ConstantOp op) {
+  if (auto elements = dyn_cast<DenseElementsAttr>(op.getValue()))
+    segment.bind(op.getResult(), segment.constant(op.getLoc(), elements));
+  else
+    segment.builder().clone(*op, segment.scalars());
+  return success();
+}
+
+//===--- plx ---------------------------------------------------------------------------------------===//
+
+/// Columns [begin, begin + size) of the last dimension of `memref`.
+Value columns(SegmentLowering &segment, Location loc, Value memref, int64_t begin, int64_t size) {
+  OpBuilder &b = segment.builder();
+  auto type = cast<MemRefType>(memref.getType());
+  SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
+      strides(type.getRank(), b.getIndexAttr(1)), sizes;
+  for (unsigned dim = 0; dim < type.getRank(); ++dim) {
+    OpFoldResult extent = extentOf(memref, dim);
+    sizes.push_back(extent ? extent : segment.rows(loc, memref));
+  }
+  offsets.back() = b.getIndexAttr(begin);
+  sizes.back() = b.getIndexAttr(size);
+  return memref::SubViewOp::create(b, loc, memref, offsets, sizes, strides);
+}
+
+LogicalResult lowerSlice(SegmentLowering &segment, plx::SliceOp op) {
+  Value source = segment.buffer(op.getInput());
+  segment.bind(op.getResult(),
+               columns(segment, op.getLoc(), source, op.getBegin(), op.getSize()));
+  return success();
+}
+
+LogicalResult lowerConcat(SegmentLowering &segment, plx::ConcatOp op) {
+  Value result = segment.allocate(op.getResult());
+  int64_t begin = 0;
+  for (Value input : op.getInputs()) {
+    int64_t size = cast<RankedTensorType>(input.getType()).getShape().back();
+    linalg::CopyOp::create(segment.builder(), op.getLoc(), segment.buffer(input),
+                           columns(segment, op.getLoc(), result, begin, size));
+    begin += size;
+  }
+  return success();
+}
+
+LogicalResult lowerParam(SegmentLowering &segment, plx::ParamOp op) {
+  segment.bind(op.getResult(), segment.weight(op));
+  return success();
+}
+
+LogicalResult lowerGetState(SegmentLowering &segment, plx::GetStateOp op) {
+  segment.scalars().map(op.getResult(), segment.state(op));
+  return success();
+}
+
+/// A tap is one more output of the tapped variant; here it is the identity.
+LogicalResult lowerTap(SegmentLowering &segment, plx::TapOp op) {
+  segment.bind(op.getResult(), segment.buffer(op.getInput()));
+  return success();
+}
+
+LogicalResult lowerScalar(SegmentLowering &segment, plx::ScalarOp op) {
+  segment.scalars().map(op.getResult(), segment.scalar(op.getIndex()));
+  return success();
+}
+
+} // namespace
+
+LogicalResult lowerUpstream(SegmentLowering &segment, Operation *op) {
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+    return lowerLinalg(segment, linalgOp);
+  auto isTensor = [](Type type) { return isa<TensorType>(type); };
+  if (isMemoryEffectFree(op) && op->getNumRegions() == 0 &&
+      llvm::none_of(op->getOperandTypes(), isTensor) &&
+      llvm::none_of(op->getResultTypes(), isTensor)) {
+    segment.builder().clone(*op, segment.scalars());
+    return success();
+  }
+  return op->emitOpError("has no form on the CPU: it has neither a decomposition nor an emitter");
+}
+
+void addTensorHandlers(HandlerTable &table) {
+  addHandler<tensor::EmptyOp, lowerEmpty>(table);
+  addHandler<tensor::DimOp, lowerDim>(table);
+  addHandler<tensor::ExpandShapeOp, lowerReshape<tensor::ExpandShapeOp>>(table);
+  addHandler<tensor::CollapseShapeOp, lowerReshape<tensor::CollapseShapeOp>>(table);
+  addHandler<tensor::CastOp, lowerReshape<tensor::CastOp>>(table);
+  addHandler<tensor::ExtractSliceOp, lowerExtractSlice>(table);
+  addHandler<tensor::ExtractOp, lowerExtract>(table);
+  addHandler<arith::ConstantOp, lowerConstant>(table);
+  addHandler<plx::ReshapeOp, lowerReshape<plx::ReshapeOp>>(table);
+  addHandler<plx::SliceOp, lowerSlice>(table);
+  addHandler<plx::ConcatOp, lowerConcat>(table);
+  addHandler<plx::ParamOp, lowerParam>(table);
+  addHandler<plx::GetStateOp, lowerGetState>(table);
+  addHandler<plx::ScalarOp, lowerScalar>(table);
+  addHandler<plx::TapOp, lowerTap>(table);
+}
+
+} // namespace plexus::compiler
