@@ -5,6 +5,106 @@
 include "mlir/Pass/PassBase.td"
 
 //===-----------------------------------------------------------------------------------------===//
+// raise
+//===-----------------------------------------------------------------------------------------===//
+
+def SplitTaps : Pass<"plx-split-taps", "mlir::ModuleOp"> {
+  let summary = "Give each segment with taps a plain and a tapped variant";
+  let description = [{
+    The tapped variant `<segment>__tapped` returns each tapped value after the segment's own results,
+    in order of appearance; there the taps stay, as barriers. The plain one loses its taps. Schedules
+    name the plain one; the executor picks the variant for each run.
+
+    Before:
+    ```mlir
+    plx.segment @mlp(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+      %0 = plx.activation relu %x : tensor<?x64xf32>
+      %1 = plx.tap %0 "mlp.act" : tensor<?x64xf32>
+      plx.return %1 : tensor<?x64xf32>
+    }
+    ```
+    After:
+    ```mlir
+    plx.segment @mlp(...) -> tensor<?x64xf32> { ... plx.return %0 }
+    plx.segment @mlp__tapped(...) -> (tensor<?x64xf32>, tensor<?x64xf32>) { ... plx.return %1, %1 }
+    ```
+  }];
+}
+
+def AssignEncodings : Pass<"plx-assign-encodings", "mlir::ModuleOp"> {
+  let summary = "Choose how each weight is stored";
+  let description = [{
+    A matrix that a product reads is stored packed (`#plx.packed`) in the type that the `weights` option
+    asks for; `source` keeps bf16 and f16 and makes everything else f32. An embedding whose table is
+    also a product's weight reads the packed form; other tables stay dense in their stored type.
+    Vectors are stored as f32. Recipes do not change.
+
+    Before:
+    ```mlir
+    plx.weight @o : tensor<64x64xbf16> = #plx.source<"o">
+    plx.weight @g : tensor<64xbf16> = #plx.source<"g">
+    ```
+    After:
+    ```mlir
+    plx.weight @o : tensor<64x64xbf16, #plx.packed<bf16>> = #plx.source<"o">
+    plx.weight @g : tensor<64xf32> = #plx.source<"g">
+    ```
+  }];
+  let options = [Option<"weights", "weights", "std::string", "\"source\"",
+                        "Stored type of packed weights: source, f32, bf16, f16">];
+}
+
+//===-----------------------------------------------------------------------------------------===//
+// fuse
+//===-----------------------------------------------------------------------------------------===//
+
+def MergeProjections : Pass<"plx-merge-projections", "mlir::ModuleOp"> {
+  let summary = "One product in place of several with the same input";
+  let description = [{
+    Products of one value with weights of their own (query, key and value) become one with a weight
+    whose recipe concatenates theirs, and slices of its result. A gated unit over two products becomes
+    one gated product whose weight interleaves gate and up in blocks of 32 rows, with the activation in
+    its epilogue. Weights that other ops use too are left alone: nothing is stored twice.
+
+    Before:
+    ```mlir
+    %q = plx.linear %h, %wq : (tensor<?x64xf32>, tensor<64x64xbf16>) -> tensor<?x64xf32>
+    %k = plx.linear %h, %wk : (tensor<?x64xf32>, tensor<32x64xbf16>) -> tensor<?x32xf32>
+    ```
+    After:
+    ```mlir
+    plx.weight @q_k : tensor<96x64xbf16> = #plx.concat<0, [#plx.source<"q">, #plx.source<"k">]>
+    %qk = plx.linear %h, %w : (tensor<?x64xf32>, tensor<96x64xbf16>) -> tensor<?x96xf32>
+    %q = plx.slice %qk from 0 size 64 : tensor<?x96xf32> -> tensor<?x64xf32>
+    %k = plx.slice %qk from 64 size 32 : tensor<?x96xf32> -> tensor<?x32xf32>
+    ```
+  }];
+}
+
+def FuseEpilogue : Pass<"plx-fuse-epilogue", "mlir::ModuleOp"> {
+  let summary = "Compute what follows a product while its sums are in registers";
+  let description = [{
+    Every `plx.linear` becomes a `plx.fused_linear`; bias, activations, scales, soft caps, gated units,
+    sums and products with rows or vectors that are the only users of a product join its epilogue.
+
+    Before:
+    ```mlir
+    %0 = plx.linear %h, %w : (tensor<?x64xf32>, tensor<64x64xbf16>) -> tensor<?x64xf32>
+    %1 = plx.add %x, %0 : tensor<?x64xf32>, tensor<?x64xf32>
+    ```
+    After:
+    ```mlir
+    %1 = plx.fused_linear %h, %w, %x : (...) -> tensor<?x64xf32> {
+    ^bb0(%acc: f32, %e0: f32):
+      %2 = arith.addf %e0, %acc : f32
+      plx.yield %2 : f32
+    }
+    ```
+  }];
+  let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect"];
+}
+
+//===-----------------------------------------------------------------------------------------===//
 // lower/cpu
 //===-----------------------------------------------------------------------------------------===//
 
@@ -20,7 +120,7 @@ def NumberParameters : Pass<"plx-number-parameters", "mlir::ModuleOp"> {
     ```
     After:
     ```mlir
-    %w = plx.param @q {plx.index = 0 : i64} : tensor<64x64xf32>
+    %w = plx.param @q {plexus.index = 0 : i64} : tensor<64x64xf32>
     ```
   }];
 }
@@ -51,7 +151,7 @@ def LowerSegments : Pass<"plx-lower-segments", "mlir::ModuleOp"> {
   let description = [{
     Each `plx.segment` becomes a `func.func` whose arguments are the parts of a call that it uses.
     Every tensor gets one buffer; reshapes and slices are views. Products, attention and embeddings go
-    to the emitters of `emit/`; linalg ops stay, on buffers. `plx.report` notes the decisions. What
+    to the emitters of `emit/`; linalg ops stay, on buffers. `plexus.report` notes the decisions. What
     else is in a `plx.model` (weights, states, schedules) is data of the program and is dropped here.
 
     Before:
@@ -63,8 +163,8 @@ def LowerSegments : Pass<"plx-lower-segments", "mlir::ModuleOp"> {
     ```
     After:
     ```mlir
-    func.func private @relu(%x: memref<?x64xf32> {plx.abi = "input", ...},
-                            %y: memref<?x64xf32> {plx.abi = "output", ...}, ...) -> i32 {
+    func.func private @relu(%x: memref<?x64xf32> {plexus.abi = "input", ...},
+                            %y: memref<?x64xf32> {plexus.abi = "output", ...}, ...) -> i32 {
       linalg.generic ... ins(%x) outs(%y)
     ```
   }];
@@ -115,7 +215,7 @@ def RowLoops : Pass<"plx-row-loops", "mlir::func::FuncOp"> {
     scf.parallel (%t) = (%c0) to (%T) step (%c1) {
       %sum = scf.for %d ... iter_args { ... arith.addf fastmath<reassoc,contract> }
       scf.for %d ... { ... memref.store %y[%t, %d] }
-    } {plx.work = 256}
+    } {plexus.work = 256}
     ```
   }];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
@@ -134,7 +234,7 @@ def PlanScratch : Pass<"plx-plan-scratch", "mlir::ModuleOp"> {
 
     Before:
     ```mlir
-    func.func private @ffn(%T: index {plx.abi = "tokens"}, %s: memref<?xi8> {plx.abi = "scratch"}) {
+    func.func private @ffn(%T: index {plexus.abi = "tokens"}, %s: memref<?xi8> {plexus.abi = "scratch"}) {
       %a = memref.alloc(%T) : memref<?x64xf32>
       "use"(%a)
       %b = memref.alloc(%T) : memref<?x32xf32>
@@ -157,13 +257,13 @@ def OutlineParallel : Pass<"plx-outline-parallel", "mlir::ModuleOp"> {
   let description = [{
     The values that a body uses are stored into a struct on the caller's stack; the body is a
     function over a range of the linearised iteration space. The grain is the number of iterations
-    that make a piece worth handing to a thread: a loop's `plx.work` attribute says how many
+    that make a piece worth handing to a thread: a loop's `plexus.work` attribute says how many
     elementary operations one iteration makes. A loop whose whole work is small and static stays
     in the function. Parallel loops inside a body run in order there.
 
     Before:
     ```mlir
-    func.func private @ffn(%x: memref<?x64xf32>, %host: !llvm.ptr {plx.abi = "host"}) {
+    func.func private @ffn(%x: memref<?x64xf32>, %host: !llvm.ptr {plexus.abi = "host"}) {
       scf.parallel (%i) = (%c0) to (%T) step (%c1) { memref.store %v, %x[%i, %c0] ... }
     ```
     After:
@@ -183,13 +283,13 @@ def OutlineParallel : Pass<"plx-outline-parallel", "mlir::ModuleOp"> {
 def SegmentAbi : Pass<"plx-segment-abi", "mlir::ModuleOp"> {
   let summary = "Wrap each segment function in an entry point that takes a plx_call";
   let description = [{
-    A segment function's arguments say with `plx.abi` (and `plx.index`) which part of the call they
+    A segment function's arguments say with `plexus.abi` (and `plexus.index`) which part of the call they
     are. The entry point `plx_<segment>` reads the parts from the `plx_call` of `runtime/abi/Call.h`
     and calls the function, which is private and is inlined.
 
     Before:
     ```mlir
-    func.func private @ffn(%x: memref<?x64xf32> {plx.abi = "input", plx.index = 0, plx.rows = "T"},
+    func.func private @ffn(%x: memref<?x64xf32> {plexus.abi = "input", plexus.index = 0, plexus.rows = "T"},
                            ...) -> i32
     ```
     After:

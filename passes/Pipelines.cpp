@@ -3,34 +3,192 @@
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Pipelines.h"
 
+#include "dialects/plx/PlxOps.h"
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Passes.h"
+#include "passes/lower/cpu/SegmentArgs.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 
 namespace plexus::compiler {
+namespace {
 
-void buildToLlvmPipeline(OpPassManager &manager) {
-  manager.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
-  manager.addPass(memref::createExpandStridedMetadataPass());
-  manager.addPass(createLowerAffinePass());
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
-  manager.addPass(createSCFToControlFlowPass());
-  manager.addPass(createConvertVectorToLLVMPass());
-  manager.addPass(createConvertMathToLLVMPass());
-  manager.addPass(createFinalizeMemRefToLLVMConversionPass());
-  manager.addPass(createConvertFuncToLLVMPass());
-  manager.addPass(createConvertControlFlowToLLVMPass());
-  manager.addPass(createArithToLLVMConversionPass());
-  manager.addPass(createConvertIndexToLLVMPass());
-  manager.addPass(createUBToLLVMConversionPass());
-  manager.addPass(createReconcileUnrealizedCastsPass());
-  manager.addPass(createCanonicalizerPass());
-  manager.addPass(createCSEPass());
+constexpr llvm::StringLiteral kWeightNames[] = {"source", "f32", "bf16", "f16"};
+constexpr llvm::StringLiteral kProductNames[] = {"auto", "generated", "onednn"};
+constexpr llvm::StringLiteral kComputeNames[] = {"auto", "f32", "bf16"};
+
+/// A pass with what it is called: pass managers cannot be cut off after one.
+struct Stage {
+  std::string name;
+  std::unique_ptr<Pass> pass;
+  bool perFunction = false;
+};
+using Stages = std::vector<Stage>;
+
+void add(Stages &stages, std::unique_ptr<Pass> pass, bool perFunction = false) {
+  std::string name = pass->getArgument().str();
+  stages.push_back({std::move(name), std::move(pass), perFunction});
+}
+
+void addTo(OpPassManager &manager, Stages stages) {
+  for (Stage &stage : stages)
+    if (stage.perFunction)
+      manager.nest<func::FuncOp>().addPass(std::move(stage.pass));
+    else
+      manager.addPass(std::move(stage.pass));
+}
+
+Stages modelStages(const ModelOptions &options) {
+  Stages stages;
+  add(stages, createCanonicalizerPass());
+  add(stages, createCSEPass());
+  // Merging before taps: both variants of a segment use the same merged weights.
+  add(stages, createMergeProjections());
+  add(stages, createSplitTaps());
+  add(stages, createFuseEpilogue());
+  AssignEncodingsOptions encodings;
+  encodings.weights = kWeightNames[static_cast<size_t>(options.weights)].str();
+  add(stages, createAssignEncodings(encodings));
+  add(stages, createCanonicalizerPass());
+  return stages;
+}
+
+Stages cpuStages(const emit::Isa &isa, const CpuOptions &options) {
+  Stages stages;
+  add(stages, createNumberParameters());
+  add(stages, createDecompose());
+  add(stages, createCanonicalizerPass());
+  add(stages, createCSEPass());
+  add(stages, createLinalgElementwiseOpFusionPass());
+  add(stages, createCSEPass());
+  LowerSegmentsOptions lowering;
+  lowering.isa = isa.name.str();
+  lowering.products = kProductNames[static_cast<size_t>(options.products)].str();
+  lowering.compute = kComputeNames[static_cast<size_t>(options.compute)].str();
+  add(stages, createLowerSegments(lowering));
+  add(stages, createRowLoops(), true);
+  add(stages, createExpandMath(), true);
+  add(stages, createCSEPass());
+  add(stages, createPlanScratch());
+  add(stages, createOutlineParallel());
+  add(stages, createSegmentAbi());
+  return stages;
+}
+
+Stages llvmStages() {
+  Stages stages;
+  add(stages, createConvertVectorToSCFPass(), true);
+  add(stages, memref::createExpandStridedMetadataPass());
+  add(stages, createLowerAffinePass());
+  add(stages, createCanonicalizerPass());
+  add(stages, createCSEPass());
+  add(stages, createSCFToControlFlowPass());
+  add(stages, createConvertVectorToLLVMPass());
+  add(stages, createConvertMathToLLVMPass());
+  add(stages, createFinalizeMemRefToLLVMConversionPass());
+  add(stages, createConvertFuncToLLVMPass());
+  add(stages, createConvertControlFlowToLLVMPass());
+  add(stages, createArithToLLVMConversionPass());
+  add(stages, createConvertIndexToLLVMPass());
+  add(stages, createUBToLLVMConversionPass());
+  add(stages, createReconcileUnrealizedCastsPass());
+  add(stages, createCanonicalizerPass());
+  add(stages, createCSEPass());
+  return stages;
+}
+
+void append(Stages &to, Stages from) {
+  for (Stage &stage : from)
+    to.push_back(std::move(stage));
+}
+
+/// Moves the decisions noted on functions into `report`.
+void collectReport(ModuleOp module, std::vector<ReportRow> *report) {
+  for (auto function : module.getOps<func::FuncOp>()) {
+    auto rows = function->getAttrOfType<ArrayAttr>(kReportAttr);
+    if (!rows)
+      continue;
+    function->removeAttr(kReportAttr);
+    if (!report)
+      continue;
+    for (auto row : rows.getAsRange<DictionaryAttr>()) {
+      auto text = [&](StringRef key) { return row.getAs<StringAttr>(key).str(); };
+      report->push_back(
+          {function.getName().str(), text("op"), text("location"), text("target"), text("why")});
+    }
+  }
+}
+
+} // namespace
+
+void buildPipeline(OpPassManager &manager, const ModelOptions &options) {
+  addTo(manager, modelStages(options));
+}
+
+void buildCpuPipeline(OpPassManager &manager, const emit::Isa &isa, const CpuOptions &options) {
+  addTo(manager, cpuStages(isa, options));
+}
+
+void buildToLlvmPipeline(OpPassManager &manager) { addTo(manager, llvmStages()); }
+
+LogicalResult lowerToCpu(ModuleOp module, const emit::Isa &isa, const CpuOptions &options,
+                         std::vector<ReportRow> *report) {
+  PassManager toBuffers(module.getContext());
+  buildCpuPipeline(toBuffers, isa, options);
+  if (failed(toBuffers.run(module)))
+    return failure();
+  collectReport(module, report);
+  PassManager toLlvm(module.getContext());
+  buildToLlvmPipeline(toLlvm);
+  return toLlvm.run(module);
+}
+
+LogicalResult runUntil(ModuleOp module, StringRef after, const ModelOptions &modelOptions,
+                       const emit::Isa &isa, const CpuOptions &cpuOptions) {
+  Stages all = modelStages(modelOptions);
+  append(all, cpuStages(isa, cpuOptions));
+  append(all, llvmStages());
+  auto last = llvm::find_if(all, [&](const Stage &stage) { return stage.name == after; });
+  if (last == all.end()) {
+    SmallVector<std::string> names;
+    for (const Stage &stage : all)
+      if (!llvm::is_contained(names, stage.name))
+        names.push_back(stage.name);
+    return emitError(module.getLoc(), "no pass is called '")
+           << after << "'; there are: " << llvm::join(names, ", ");
+  }
+  all.erase(last + 1, all.end());
+  PassManager manager(module.getContext());
+  addTo(manager, std::move(all));
+  return manager.run(module);
+}
+
+namespace {
+/// Options of the pipeline for plexus-opt.
+struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
+  Option<std::string> isa{*this, "isa", llvm::cl::desc("Instruction set level"),
+                          llvm::cl::init("x86-64-v3")};
+};
+} // namespace
+
+void registerPipelines() {
+  PassPipelineRegistration<>("plx-model", "The target-independent passes.",
+                             [](OpPassManager &manager) { buildPipeline(manager, {}); });
+  PassPipelineRegistration<CpuPipelineOptions>(
+      "plx-cpu", "From the plx dialects to functions with entry points.",
+      [](OpPassManager &manager, const CpuPipelineOptions &options) {
+        if (const emit::Isa *isa = emit::findIsa(options.isa.getValue()))
+          buildCpuPipeline(manager, *isa, {});
+        else
+          llvm::report_fatal_error("plx-cpu: there is no such isa");
+      });
+  PassPipelineRegistration<>("plx-to-llvm", "To the LLVM dialect.", buildToLlvmPipeline);
 }
 
 } // namespace plexus::compiler

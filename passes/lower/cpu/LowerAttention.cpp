@@ -124,8 +124,11 @@ LogicalResult lowerKvWrite(SegmentLowering &segment, attn::KVWriteOp op) {
   auto state = cast<attn::KVType>(op.getState().getType());
   Value key = turned(segment, loc, op.getKey(), op.getRopeAttr());
   Value value = matrix(segment, loc, op.getValue());
-  emit::emitKvWrite(segment.builder(), loc, state.getHeads(), state.getKeyDim(),
-                    state.getValueDim(), key, value, segment.batch(),
+  emit::AttentionSpec spec;
+  spec.kvHeads = state.getHeads();
+  spec.keyDim = state.getKeyDim();
+  spec.valueDim = state.getValueDim();
+  emit::emitKvWrite(segment.builder(), loc, segment.isa(), spec, key, value, segment.batch(),
                     segment.scalars().lookup(op.getState()));
   return success();
 }

@@ -78,17 +78,9 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
 
 //===--- oneDNN -----------------------------------------------------------------------------------===//
 
-/// Scratch of the host's matmul: x rounded to the compute type, rows padded to 64 bytes.
-Value hostScratch(SegmentLowering &segment, Location loc, const Product &product) {
-  OpBuilder &b = segment.builder();
-  int64_t rowBytes = llvm::alignTo(product.spec.k * 4, 64);
-  Value bytes = arith::MulIOp::create(b, loc, product.rows, segment.indexConstant(loc, rowBytes));
-  return segment.allocate(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()), bytes);
-}
-
 /// host->matmul(x, W) into `sums` [rows, N or 2N].
 void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
-                    Value sums, Value scratch) {
+                    Value sums) {
   MLIRContext *context = b.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context), i64 = b.getI64Type();
   auto type = call::matmulType(context);
@@ -116,7 +108,8 @@ void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const 
       {MatmulField::Compute, word(product.spec.bf16Compute ? 1 : 0)},
       {MatmulField::Out, call::pointerFromMemref(b, loc, sums)},
       {MatmulField::OutStride, number(n)},
-      {MatmulField::Scratch, call::pointerFromMemref(b, loc, scratch)},
+      // The host keeps its own.
+      {MatmulField::Scratch, LLVM::ZeroOp::create(b, loc, pointer)},
   };
   Value frame = LLVM::AllocaOp::create(b, loc, pointer, type, number(1));
   for (auto [field, value] : fields)
@@ -210,10 +203,9 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
     int64_t n = product.spec.n * (product.spec.gated ? 2 : 1);
     Value sums = segment.allocate(MemRefType::get({ShapedType::kDynamic, n}, b.getF32Type()),
                                   product.rows);
-    Value scratch = hostScratch(segment, loc, product);
     segment.status();
-    fallback = [&, sums, scratch](OpBuilder &inner, Location innerLoc) {
-      emitHostMatmul(segment, inner, innerLoc, product, sums, scratch);
+    fallback = [&, sums](OpBuilder &inner, Location innerLoc) {
+      emitHostMatmul(segment, inner, innerLoc, product, sums);
       emitRowEpilogue(inner, innerLoc, product, sums);
     };
   }
@@ -231,7 +223,7 @@ bool takesFusedLinear(Operation *op) {
 
 //===--- Rows of weights --------------------------------------------------------------------------===//
 
-/// Element [row, column] of a weight matrix, dense or packed, as f32.
+/// Element [row, column] of a weight matrix, dense or packed, as it is stored.
 class WeightReader {
 public:
   WeightReader(SegmentLowering &segment, OpBuilder &b, Location loc, Value tensor)
@@ -256,9 +248,7 @@ public:
       indices = {divide(row, 64), divide(column, 16 * pairs),
                  divide(remainder(column, 16 * pairs), pairs), remainder(row, 64),
                  remainder(column, pairs)};
-    Value value = memref::LoadOp::create(b, loc, memref, indices);
-    return value.getType().isF32() ? value
-                                   : arith::ExtFOp::create(b, loc, b.getF32Type(), value);
+    return memref::LoadOp::create(b, loc, memref, indices);
   }
 
 private:
@@ -275,6 +265,19 @@ private:
   Value memref;
   int64_t pairs = 0; ///< consecutive k that lie side by side; 0: dense
 };
+
+/// `value` in the float type `type`.
+Value converted(OpBuilder &b, Location loc, Value value, Type type) {
+  unsigned from = value.getType().getIntOrFloatBitWidth(), to = type.getIntOrFloatBitWidth();
+  if (value.getType() == type)
+    return value;
+  if (from < to)
+    return arith::ExtFOp::create(b, loc, type, value);
+  if (from > to)
+    return arith::TruncFOp::create(b, loc, type, value);
+  Value wide = arith::ExtFOp::create(b, loc, b.getF32Type(), value);
+  return arith::TruncFOp::create(b, loc, type, wide);
+}
 
 /// scf.parallel over rows, each a loop over `columns`: out[row, column] = element(row, column).
 void forEachElement(OpBuilder &b, Location loc, Value rows, int64_t columns,
@@ -293,7 +296,9 @@ void forEachElement(OpBuilder &b, Location loc, Value rows, int64_t columns,
   auto loop = scf::ForOp::create(b, loc, zero, width, one);
   b.setInsertionPointToStart(loop.getBody());
   Value column = loop.getInductionVar();
-  memref::StoreOp::create(b, loc, element(b, prepared, column), out, ValueRange{row, column});
+  Value value = converted(b, loc, element(b, prepared, column),
+                          cast<MemRefType>(out.getType()).getElementType());
+  memref::StoreOp::create(b, loc, value, out, ValueRange{row, column});
 }
 
 LogicalResult lowerEmbedding(SegmentLowering &segment, plx::EmbeddingOp op) {
@@ -333,16 +338,12 @@ LogicalResult lowerUnpack(SegmentLowering &segment, plx::UnpackOp op) {
   return success();
 }
 
-bool givesF32(Operation *op) {
-  return cast<RankedTensorType>(op->getResult(0).getType()).getElementType().isF32();
-}
-
 } // namespace
 
 void addProductHandlers(HandlerTable &table) {
   addHandler<plx::FusedLinearOp, lowerFusedLinear>(table, takesFusedLinear);
-  addHandler<plx::EmbeddingOp, lowerEmbedding>(table, givesF32);
-  addHandler<plx::UnpackOp, lowerUnpack>(table, givesF32);
+  addHandler<plx::EmbeddingOp, lowerEmbedding>(table);
+  addHandler<plx::UnpackOp, lowerUnpack>(table);
 }
 
 } // namespace plexus::compiler

@@ -169,7 +169,7 @@ private:
       auto read = readers().find(role.name);
       if (read == readers().end())
         return function.emitOpError("argument ")
-               << argument.getArgNumber() << " has no known plx.abi role: '" << role.name << "'";
+               << argument.getArgNumber() << " has no known plexus.abi role: '" << role.name << "'";
       arguments.push_back(read->second(reader, role));
     }
     auto inner = func::CallOp::create(builder, loc, function, arguments);

@@ -13,15 +13,17 @@
 namespace plexus::compiler {
 
 /// Marks a function as a lowered segment; its value is the segment's entry symbol ("plx_attn").
-inline constexpr llvm::StringLiteral kSegmentAttr = "plx.entry";
-/// An argument's role: "input" "output" "weight" "state" "scalar" (with plx.index), "host" "batch"
+inline constexpr llvm::StringLiteral kSegmentAttr = "plexus.entry";
+/// An argument's role: "input" "output" "weight" "state" "scalar" (with plexus.index), "host" "batch"
 /// "scratch", or a size: "tokens" "sequences" "outputs" "context".
-inline constexpr llvm::StringLiteral kRoleAttr = "plx.abi";
-inline constexpr llvm::StringLiteral kIndexAttr = "plx.index";
+inline constexpr llvm::StringLiteral kRoleAttr = "plexus.abi";
+inline constexpr llvm::StringLiteral kIndexAttr = "plexus.index";
 /// Symbol of a dynamic leading dimension: "T", "S" or "R".
-inline constexpr llvm::StringLiteral kRowsAttr = "plx.rows";
+inline constexpr llvm::StringLiteral kRowsAttr = "plexus.rows";
+/// What --report shows, on functions: an array of dictionaries.
+inline constexpr llvm::StringLiteral kReportAttr = "plexus.report";
 /// Elementary operations of one iteration of an scf.parallel.
-inline constexpr llvm::StringLiteral kWorkAttr = "plx.work";
+inline constexpr llvm::StringLiteral kWorkAttr = "plexus.work";
 
 /// Roles of the four size arguments, in the order of a scratch function's parameters.
 inline constexpr llvm::StringLiteral kSizeRoles[] = {"tokens", "sequences", "outputs", "context"};

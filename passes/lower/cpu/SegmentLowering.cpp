@@ -89,7 +89,7 @@ LogicalResult SegmentLowering::run(OpBuilder &builder) {
       return failure();
   }
   if (!decisions.empty())
-    function->setAttr("plx.report", builder.getArrayAttr(decisions));
+    function->setAttr(kReportAttr, builder.getArrayAttr(decisions));
   return success();
 }
 
@@ -112,6 +112,8 @@ Value SegmentLowering::argument(Type type, StringRef role, int64_t index, String
 }
 
 void SegmentLowering::addSegmentArguments() {
+  for (StringRef role : kSizeRoles)
+    argument(body.getIndexType(), role);
   int64_t input = 0;
   for (BlockArgument value : segment.getBody().getArguments())
     if (isa<RankedTensorType>(value.getType())) {
