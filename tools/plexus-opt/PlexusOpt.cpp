@@ -6,9 +6,13 @@
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "passes/Passes.h"
+#include "passes/Pipelines.h"
 
 int main(int argc, char **argv) {
   mlir::registerAllPasses();
+  plexus::compiler::registerPlexusPasses();
+  plexus::compiler::registerPipelines();
   plexus::registerTestDecompose();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
