@@ -1,4 +1,5 @@
-//===- Options.h - choices that a user has over compilation -----------------------------*- C++ -*-===//
+//===- Options.h - choices that a user has over compilation -----------------------------*- C++
+//-*-===//
 // Options of the pipelines, and what they report.
 //===----------------------------------------------------------------------------------------------===//
 #ifndef PLEXUS_PASSES_OPTIONS_H

@@ -1,4 +1,5 @@
-//===- Passes.h - declarations and registration of the passes ---------------------------*- C++ -*-===//
+//===- Passes.h - declarations and registration of the passes ---------------------------*- C++
+//-*-===//
 // What Passes.td defines, as C++: a create function for each pass and registerPasses().
 //===----------------------------------------------------------------------------------------------===//
 #ifndef PLEXUS_PASSES_PASSES_H

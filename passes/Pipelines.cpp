@@ -1,4 +1,5 @@
-//===- Pipelines.cpp - the orders in which passes run ---------------------------------------------===//
+//===- Pipelines.cpp - the orders in which passes run
+//---------------------------------------------===//
 // Assembles the pipelines of Pipelines.h.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Pipelines.h"

@@ -1,4 +1,5 @@
-//===- ProgramInfo.cpp - what a runtime must know of a model's segments ---------------------------===//
+//===- ProgramInfo.cpp - what a runtime must know of a model's segments
+//---------------------------===//
 // Reads SegmentInfo from the IR.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/ProgramInfo.h"
@@ -57,8 +58,7 @@ std::vector<SegmentInfo> collectSegments(plx::ModelOp model) {
     info.weights = names(plx::collectParams(segment));
     info.states = names(plx::collectStates(segment));
     info.scalars = plx::countScalars(segment);
-    if (auto tapped =
-            model.lookupSymbol<plx::SegmentOp>((segment.getName() + kTappedSuffix).str()))
+    if (auto tapped = model.lookupSymbol<plx::SegmentOp>((segment.getName() + kTappedSuffix).str()))
       addTapped(info, tapped);
     result.push_back(std::move(info));
   }

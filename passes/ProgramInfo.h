@@ -1,4 +1,5 @@
-//===- ProgramInfo.h - what a runtime must know of a model's segments -------------------*- C++ -*-===//
+//===- ProgramInfo.h - what a runtime must know of a model's segments -------------------*- C++
+//-*-===//
 // Segments, their tables and taps, read from a module in the plx dialects before it is lowered.
 //===----------------------------------------------------------------------------------------------===//
 #ifndef PLEXUS_PASSES_PROGRAMINFO_H

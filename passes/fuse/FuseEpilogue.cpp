@@ -1,4 +1,5 @@
-//===- FuseEpilogue.cpp - elementwise ops join the product before them ----------------------------===//
+//===- FuseEpilogue.cpp - elementwise ops join the product before them
+//----------------------------===//
 // Makes every plx.linear a plx.fused_linear and draws its elementwise users into the epilogue.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/Activations.h"
@@ -65,7 +66,8 @@ ScalarForm scalarForm(Operation *op) {
   return form == forms.end() ? nullptr : form->second;
 }
 
-/// Whether an extra operand of type `type` fits a product of type `product`: a vector or equal rows.
+/// Whether an extra operand of type `type` fits a product of type `product`: a vector or equal
+/// rows.
 bool fitsExtra(Type type, RankedTensorType product) {
   auto extra = cast<RankedTensorType>(type);
   return extra == product ||

@@ -1,4 +1,5 @@
-//===- MergeProjections.cpp - one product in place of several with the same input -----------------===//
+//===- MergeProjections.cpp - one product in place of several with the same input
+//-----------------===//
 // Concatenates the weights of products that share their input; interleaves those of gated units.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/Activations.h"
@@ -16,8 +17,8 @@ using namespace mlir;
 
 namespace {
 
-/// `recipe` with its source's type written out, so that it means the same inside another recipe; null
-/// where the type of a source cannot be told.
+/// `recipe` with its source's type written out, so that it means the same inside another recipe;
+/// null where the type of a source cannot be told.
 Attribute selfContained(Attribute recipe, RankedTensorType type) {
   if (auto source = dyn_cast<plx::SourceAttr>(recipe))
     return source.getType() ? recipe
@@ -36,8 +37,8 @@ Attribute selfContained(Attribute recipe, RankedTensorType type) {
     SmallVector<int64_t> shape(type.getRank());
     for (auto [axis, from] : llvm::enumerate(transpose.getPermutation()))
       shape[from] = type.getDimSize(axis);
-    Attribute value = selfContained(transpose.getValue(),
-                                    RankedTensorType::get(shape, type.getElementType()));
+    Attribute value =
+        selfContained(transpose.getValue(), RankedTensorType::get(shape, type.getElementType()));
     return value ? plx::TransposeRecipeAttr::get(recipe.getContext(), transpose.getPermutation(),
                                                  value)
                  : Attribute();
@@ -67,8 +68,8 @@ public:
   }
 
 private:
-  /// The declaration behind a value that is a weight of its own: one plx.param in the whole model, with
-  /// one use.
+  /// The declaration behind a value that is a weight of its own: one plx.param in the whole model,
+  /// with one use.
   plx::WeightOp ownWeight(Value value) {
     auto param = value ? value.getDefiningOp<plx::ParamOp>() : plx::ParamOp();
     if (!param || !param->hasOneUse() || uses.lookup(param.getWeightAttr().getAttr()) != 1)
@@ -76,8 +77,8 @@ private:
     return symbols.lookup<plx::WeightOp>(param.getWeight());
   }
 
-  /// A declaration, after the last of `parts`, of `type` with `recipe`; the parts are erased with their
-  /// params once the products are gone.
+  /// A declaration, after the last of `parts`, of `type` with `recipe`; the parts are erased with
+  /// their params once the products are gone.
   plx::WeightOp declare(ArrayRef<plx::WeightOp> parts, RankedTensorType type, Attribute recipe) {
     std::string name;
     SmallVector<Location> locations;
@@ -88,8 +89,8 @@ private:
     OpBuilder builder(model.getContext());
     plx::WeightOp last = parts.back();
     builder.setInsertionPointAfter(last);
-    auto merged = plx::WeightOp::create(builder, FusedLoc::get(model.getContext(), locations),
-                                        name, type, recipe);
+    auto merged = plx::WeightOp::create(builder, FusedLoc::get(model.getContext(), locations), name,
+                                        type, recipe);
     symbols.insert(merged);
     uses[merged.getSymNameAttr()] = 1;
     return merged;
@@ -125,12 +126,13 @@ private:
     shape[0] = 0;
     for (plx::WeightOp part : parts)
       shape[0] += part.getWeightType().getDimSize(0);
-    auto type = RankedTensorType::get(
-        shape, plx::WeightOp(parts.front()).getWeightType().getElementType());
+    auto type =
+        RankedTensorType::get(shape, plx::WeightOp(parts.front()).getWeightType().getElementType());
     return declare(parts, type, plx::ConcatAttr::get(model.getContext(), 0, pieces));
   }
 
-  /// Products of one input: those with weights of their own, and biases of their own or none, merge.
+  /// Products of one input: those with weights of their own, and biases of their own or none,
+  /// merge.
   void mergeGroup(ArrayRef<plx::LinearOp> group) {
     SmallVector<plx::LinearOp> members;
     SmallVector<plx::WeightOp> weights, biases;
@@ -170,6 +172,8 @@ private:
       Value slice = plx::SliceOp::create(b, merged, begin, size);
       begin += size;
       op.getResult().replaceAllUsesWith(slice);
+    }
+    for (plx::LinearOp op : members) {
       Value oldWeight = op.getWeight(), oldBias = op.getBias();
       op.erase();
       eraseParam(oldWeight);
@@ -193,12 +197,11 @@ private:
     if (pieces.empty())
       return;
     RankedTensorType part = parts[0].getWeightType();
-    auto type = RankedTensorType::get({2 * part.getDimSize(0), part.getDimSize(1)},
-                                      part.getElementType());
-    plx::WeightOp weight =
-        declare(parts, type,
-                plx::InterleaveAttr::get(model.getContext(), 0, plx::FusedLinearOp::kGateBlock,
-                                         pieces));
+    auto type =
+        RankedTensorType::get({2 * part.getDimSize(0), part.getDimSize(1)}, part.getElementType());
+    plx::WeightOp weight = declare(
+        parts, type,
+        plx::InterleaveAttr::get(model.getContext(), 0, plx::FusedLinearOp::kGateBlock, pieces));
     replaceGatedUnit(unit, gate, up, weight);
   }
 
@@ -211,7 +214,8 @@ private:
     for (plx::LinearOp product : {gate, up})
       if (product.getBias())
         extras.push_back(product.getBias());
-    auto fused = plx::FusedLinearOp::create(b, unit.getType(), true, gate.getInput(), matrix, extras);
+    auto fused =
+        plx::FusedLinearOp::create(b, unit.getType(), true, gate.getInput(), matrix, extras);
     Block *block = b.createBlock(&fused.getEpilogue());
     SmallVector<Type> types(2 + extras.size(), b.getF32Type());
     block->addArguments(types, SmallVector<Location>(types.size(), loc));

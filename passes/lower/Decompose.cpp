@@ -1,4 +1,5 @@
-//===- Decompose.cpp - ops without a CPU form become upstream ops ---------------------------------===//
+//===- Decompose.cpp - ops without a CPU form become upstream ops
+//---------------------------------===//
 // Applies DecomposeOpInterface until only upstream ops, accessors and ops with an emitter are left.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

@@ -1,4 +1,5 @@
-//===- AssignEncodings.cpp - how each weight is stored --------------------------------------------===//
+//===- AssignEncodings.cpp - how each weight is stored
+//--------------------------------------------===//
 // Gives matrices of products a packed encoding and vectors the type f32.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

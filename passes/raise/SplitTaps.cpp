@@ -1,4 +1,5 @@
-//===- SplitTaps.cpp - a plain and a tapped variant of each segment -------------------------------===//
+//===- SplitTaps.cpp - a plain and a tapped variant of each segment
+//-------------------------------===//
 // Clones segments with taps into variants that return the tapped values; erases taps elsewhere.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

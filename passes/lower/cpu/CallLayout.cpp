@@ -1,4 +1,5 @@
-//===- CallLayout.cpp - runtime/abi/Call.h as LLVM types ------------------------------------------===//
+//===- CallLayout.cpp - runtime/abi/Call.h as LLVM types
+//------------------------------------------===//
 // Builds the LLVM types of the calling convention and reads their fields.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/lower/cpu/CallLayout.h"
@@ -67,7 +68,8 @@ LLVM::LLVMStructType structOf(MLIRContext *context, StringRef fields) {
 // One letter a field: p pointer, l int64, i int32.
 LLVM::LLVMStructType callType(MLIRContext *context) { return structOf(context, "pppppppp"); }
 LLVM::LLVMStructType batchType(MLIRContext *context) {
-  return structOf(context, "llllppppppppl" "ppp");
+  return structOf(context, "llllppppppppl"
+                           "ppp");
 }
 LLVM::LLVMStructType hostType(MLIRContext *context) { return structOf(context, "ppp"); }
 LLVM::LLVMStructType kvType(MLIRContext *context) { return structOf(context, "pl"); }

@@ -1,4 +1,5 @@
-//===- CallLayout.h - runtime/abi/Call.h as LLVM types ----------------------------------*- C++ -*-===//
+//===- CallLayout.h - runtime/abi/Call.h as LLVM types ----------------------------------*- C++
+//-*-===//
 // The structs of the calling convention as LLVM dialect types, with loads of their fields.
 //
 // Field numbers are positions in the C struct; CallLayout.cpp checks them against the header's own
@@ -46,8 +47,8 @@ mlir::LLVM::LLVMStructType matmulType(mlir::MLIRContext *context);
 mlir::Value fieldAddress(mlir::OpBuilder &builder, mlir::Location loc,
                          mlir::LLVM::LLVMStructType type, mlir::Value base, int32_t index);
 /// The value of field `index` of the struct at `base`, in the field's own type.
-mlir::Value loadField(mlir::OpBuilder &builder, mlir::Location loc,
-                      mlir::LLVM::LLVMStructType type, mlir::Value base, int32_t index);
+mlir::Value loadField(mlir::OpBuilder &builder, mlir::Location loc, mlir::LLVM::LLVMStructType type,
+                      mlir::Value base, int32_t index);
 
 /// Each `load*` reads one field; `base` is an `!llvm.ptr` to the struct.
 mlir::Value loadCall(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, CallField field);
@@ -59,8 +60,8 @@ mlir::Value loadKv(mlir::OpBuilder &b, mlir::Location loc, mlir::Value base, KvF
 mlir::Value loadPointerAt(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array,
                           int64_t index);
 
-/// The memref of `type` (identity layout) whose data starts at `pointer`; `sizes` has one index value
-/// for each dynamic dimension. Vanishes when memrefs become LLVM descriptors.
+/// The memref of `type` (identity layout) whose data starts at `pointer`; `sizes` has one index
+/// value for each dynamic dimension. Vanishes when memrefs become LLVM descriptors.
 mlir::Value memrefFromPointer(mlir::OpBuilder &builder, mlir::Location loc, mlir::MemRefType type,
                               mlir::Value pointer, mlir::ValueRange sizes);
 /// The address of `memref`'s first element (offset included), as `!llvm.ptr`.

@@ -1,4 +1,5 @@
-//===- ExpandMath.cpp - transcendental functions without calls ------------------------------------===//
+//===- ExpandMath.cpp - transcendental functions without calls
+//------------------------------------===//
 // Applies the emitters' math expansions to everything in a function.
 //===----------------------------------------------------------------------------------------------===//
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,18 +1,22 @@
-//===- LowerAttention.cpp - attention, its state and rotary positions through the emitters --------===//
+//===- LowerAttention.cpp - attention, its state and rotary positions through the emitters
+//--------===//
 // Handlers of the attn dialect.
 //===----------------------------------------------------------------------------------------------===//
-#include "passes/lower/cpu/emit/Attention.h"
 #include "dialects/attn/AttnOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/emit/Attention.h"
 #include "passes/lower/cpu/emit/Rope.h"
 
 using namespace mlir;
 
 namespace plexus::compiler {
 namespace {
+
+/// An iteration runs over a whole context: worth a thread of its own.
+constexpr int64_t kAttentionWork = 64 * 1024;
 
 int64_t dimension(Value tensor, unsigned dim) {
   return cast<RankedTensorType>(tensor.getType()).getDimSize(dim);
@@ -41,11 +45,13 @@ Value ropeTable(SegmentLowering &segment, Location loc, attn::RopeAttr rope) {
   Value longFrequencies;
   if (rope.getLongInvFreq())
     longFrequencies = segment.constant(loc, rope.getLongInvFreq());
-  auto type = MemRefType::get({ShapedType::kDynamic, rope.getDims()},
-                              segment.builder().getF32Type());
+  auto type =
+      MemRefType::get({ShapedType::kDynamic, rope.getDims()}, segment.builder().getF32Type());
   Value made = segment.allocate(type, segment.size(plx::SizeSymbol::Tokens));
-  emit::emitRopeTable(segment.builder(), loc, segment.isa(), ropeSpec(rope), segment.batch(),
-                      frequencies, longFrequencies, made);
+  segment.emitParallel(32 * rope.getDims(), [&] {
+    emit::emitRopeTable(segment.builder(), loc, segment.isa(), ropeSpec(rope), segment.batch(),
+                        frequencies, longFrequencies, made);
+  });
   return segment.shared(rope) = made;
 }
 
@@ -54,8 +60,8 @@ bool makesBuffer(Operation *producer) {
   return isa_and_nonnull<plx::FusedLinearOp, linalg::LinalgOp>(producer);
 }
 
-/// Whether nothing but `value`'s one user will read the memory of its buffer: it reaches its producer
-/// through single uses, or is one of disjoint slices.
+/// Whether nothing but `value`'s one user will read the memory of its buffer: it reaches its
+/// producer through single uses, or is one of disjoint slices.
 bool ownsMemory(Value value) {
   while (value.hasOneUse()) {
     Operation *producer = value.getDefiningOp();
@@ -88,12 +94,14 @@ Value rotated(SegmentLowering &segment, Location loc, Value tensor, attn::RopeAt
   Value rows = segment.rows(loc, segment.buffer(tensor));
   Value output = input;
   if (!ownsMemory(tensor)) {
-    auto type = MemRefType::get({ShapedType::kDynamic, heads * headDim},
-                                segment.builder().getF32Type());
+    auto type =
+        MemRefType::get({ShapedType::kDynamic, heads * headDim}, segment.builder().getF32Type());
     output = segment.allocate(type, rows);
   }
-  emit::emitRope(segment.builder(), loc, segment.isa(), ropeSpec(rope), heads, headDim, rows, input,
-                 output, table);
+  segment.emitParallel(4 * heads * headDim, [&] {
+    emit::emitRope(segment.builder(), loc, segment.isa(), ropeSpec(rope), heads, headDim, rows,
+                   input, output, table);
+  });
   return output;
 }
 
@@ -109,8 +117,8 @@ LogicalResult lowerRope(SegmentLowering &segment, attn::RopeOp op) {
       type, {type.getDimSize(0), heads, headDim}, groups);
   if (failed(expanded))
     return op.emitOpError("input has rows whose elements do not lie evenly");
-  segment.bind(op.getResult(), memref::ExpandShapeOp::create(b, op.getLoc(), *expanded, output,
-                                                             groups, shape));
+  segment.bind(op.getResult(),
+               memref::ExpandShapeOp::create(b, op.getLoc(), *expanded, output, groups, shape));
   return success();
 }
 
@@ -128,8 +136,10 @@ LogicalResult lowerKvWrite(SegmentLowering &segment, attn::KVWriteOp op) {
   spec.kvHeads = state.getHeads();
   spec.keyDim = state.getKeyDim();
   spec.valueDim = state.getValueDim();
-  emit::emitKvWrite(segment.builder(), loc, segment.isa(), spec, key, value, segment.batch(),
-                    segment.scalars().lookup(op.getState()));
+  segment.emitParallel(4 * (spec.keyDim + spec.valueDim), [&] {
+    emit::emitKvWrite(segment.builder(), loc, segment.isa(), spec, key, value, segment.batch(),
+                      segment.scalars().lookup(op.getState()));
+  });
   return success();
 }
 
@@ -156,8 +166,8 @@ Value attentionScratch(SegmentLowering &segment, Location loc, emit::ScratchSize
   auto add = [&](int64_t each, plx::SizeSymbol symbol) {
     if (each == 0)
       return;
-    Value part = arith::MulIOp::create(b, loc, segment.size(symbol),
-                                       segment.indexConstant(loc, each));
+    Value part =
+        arith::MulIOp::create(b, loc, segment.size(symbol), segment.indexConstant(loc, each));
     bytes = arith::AddIOp::create(b, loc, bytes, part);
   };
   add(size.perToken, plx::SizeSymbol::Tokens);
@@ -180,7 +190,9 @@ LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
   operands.scratch =
       attentionScratch(segment, loc, emit::attentionScratch(spec, operands.kv != nullptr));
   operands.out = segment.asMatrix(loc, segment.allocate(op.getResult()), 2);
-  emit::emitAttention(segment.builder(), loc, segment.isa(), spec, operands);
+  segment.emitParallel(kAttentionWork, [&] {
+    emit::emitAttention(segment.builder(), loc, segment.isa(), spec, operands);
+  });
   segment.report(op, "generated", "online softmax over pages, one pass");
   return success();
 }

@@ -1,4 +1,5 @@
-//===- LowerBatch.cpp - ops that read the batch ---------------------------------------------------===//
+//===- LowerBatch.cpp - ops that read the batch
+//---------------------------------------------------===//
 // Handlers of the accessor of a batch's arrays, and of pooling.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"
@@ -51,7 +52,8 @@ LogicalResult lowerBatchField(SegmentLowering &segment, plx::BatchFieldOp op) {
   return success();
 }
 
-//===--- Pooling ----------------------------------------------------------------------------------===//
+//===--- Pooling
+//----------------------------------------------------------------------------------===//
 
 /// Sequence `sequence`'s token range, [begin, end).
 std::pair<Value, Value> tokenRange(SegmentLowering &segment, Location loc, Value sequence) {
@@ -75,8 +77,7 @@ Value reduceColumn(SegmentLowering &segment, Location loc, Value x, Value begin,
   auto loop = scf::ForOp::create(b, loc, begin, end, one, start);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
-  Value value =
-      memref::LoadOp::create(b, loc, x, ValueRange{loop.getInductionVar(), column});
+  Value value = memref::LoadOp::create(b, loc, x, ValueRange{loop.getInductionVar(), column});
   Value carried = loop.getRegionIterArg(0);
   Value next = mode == plx::PoolMode::Max
                    ? arith::MaximumFOp::create(b, loc, carried, value).getResult()
@@ -114,8 +115,8 @@ LogicalResult lowerPool(SegmentLowering &segment, plx::PoolOp op) {
   Value width = segment.indexConstant(loc, columns);
   Value begins = segment.batchArray(plx::BatchField::TokenBegin);
   (void)begins; // an argument: made before the loop
-  auto parallel = scf::ParallelOp::create(b, loc, zero, segment.size(plx::SizeSymbol::Sequences),
-                                          one);
+  auto parallel =
+      scf::ParallelOp::create(b, loc, zero, segment.size(plx::SizeSymbol::Sequences), one);
   parallel->setAttr(kWorkAttr, b.getI64IntegerAttr(64 * columns));
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(parallel.getBody());
@@ -129,8 +130,7 @@ LogicalResult lowerPool(SegmentLowering &segment, plx::PoolOp op) {
   {
     OpBuilder::InsertionGuard inner(b);
     b.setInsertionPointToStart(branch.thenBlock());
-    scf::YieldOp::create(b, loc,
-                         poolColumn(segment, loc, x, begin, end, column, op.getMode()));
+    scf::YieldOp::create(b, loc, poolColumn(segment, loc, x, begin, end, column, op.getMode()));
     b.setInsertionPointToStart(branch.elseBlock());
     Value none = arith::ConstantOp::create(b, loc, b.getF32FloatAttr(0.0f));
     scf::YieldOp::create(b, loc, none);

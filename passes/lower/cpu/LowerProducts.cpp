@@ -1,4 +1,5 @@
-//===- LowerProducts.cpp - products with packed weights -------------------------------------------===//
+//===- LowerProducts.cpp - products with packed weights
+//-------------------------------------------===//
 // Handlers of plx.fused_linear, and of the ops that read a packed weight as rows.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"
@@ -32,8 +33,8 @@ struct ManyRows {
   const char *why;
 };
 
-/// The cost table. oneDNN reads the blocked layouts only with AVX-512 (measured: elsewhere it falls to
-/// its reference code); there its kernels are the faster ones above a few rows.
+/// The cost table. oneDNN reads the blocked layouts only with AVX-512 (measured: elsewhere it falls
+/// to its reference code); there its kernels are the faster ones above a few rows.
 ManyRows decideManyRows(const emit::Isa &isa, const CpuOptions &options, plx_layout layout,
                         bool bf16Compute) {
   bool runsLayout = isa.vectorBits == 512 &&
@@ -76,7 +77,8 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
   return product;
 }
 
-//===--- oneDNN -----------------------------------------------------------------------------------===//
+//===--- oneDNN
+//-----------------------------------------------------------------------------------===//
 
 /// host->matmul(x, W) into `sums` [rows, N or 2N].
 void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
@@ -131,9 +133,8 @@ void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const 
 AffineMap gatedColumns(MLIRContext *context, int64_t half) {
   AffineExpr row = getAffineDimExpr(0, context), column = getAffineDimExpr(1, context);
   constexpr int64_t block = plx::FusedLinearOp::kGateBlock;
-  return AffineMap::get(2, 0,
-                        {row, column.floorDiv(block) * (2 * block) + column % block + half * block},
-                        context);
+  return AffineMap::get(
+      2, 0, {row, column.floorDiv(block) * (2 * block) + column % block + half * block}, context);
 }
 
 /// The epilogue over finished sums, as a loop over rows.
@@ -161,18 +162,20 @@ void emitRowEpilogue(OpBuilder &b, Location loc, const Product &product, Value s
         Block &block = op.getEpilogue().front();
         // Vectors and rows may be stored in a smaller type than f32.
         for (auto [formal, actual] : llvm::zip(block.getArguments(), arguments.drop_back()))
-          mapping.map(formal, actual.getType() == formal.getType()
-                                  ? actual
-                                  : arith::ExtFOp::create(inner, innerLoc, formal.getType(), actual)
-                                        .getResult());
+          mapping.map(
+              formal,
+              actual.getType() == formal.getType()
+                  ? actual
+                  : arith::ExtFOp::create(inner, innerLoc, formal.getType(), actual).getResult());
         for (Operation &each : block.without_terminator())
           inner.clone(each, mapping);
-        linalg::YieldOp::create(
-            inner, innerLoc, mapping.lookup(block.getTerminator()->getOperand(0)));
+        linalg::YieldOp::create(inner, innerLoc,
+                                mapping.lookup(block.getTerminator()->getOperand(0)));
       });
 }
 
-//===--- plx.fused_linear -------------------------------------------------------------------------===//
+//===--- plx.fused_linear
+//-------------------------------------------------------------------------===//
 
 LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) {
   Location loc = op.getLoc();
@@ -186,9 +189,9 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
     SmallVector<Value> inputs(lanes.sums.begin(), lanes.sums.end());
     for (Value extra : product.extras) {
       bool isVector = cast<MemRefType>(extra.getType()).getRank() == 1;
-      inputs.push_back(lanes.load(inner, innerLoc, extra,
-                                  isVector ? ValueRange{lanes.column}
-                                           : ValueRange{lanes.row, lanes.column}));
+      inputs.push_back(
+          lanes.load(inner, innerLoc, extra,
+                     isVector ? ValueRange{lanes.column} : ValueRange{lanes.row, lanes.column}));
     }
     auto results = emit::vectorizeRegion(inner, innerLoc, op.getEpilogue(), inputs);
     if (failed(results))
@@ -196,20 +199,24 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
     else
       lanes.store(inner, innerLoc, results->front(), product.out, {lanes.row, lanes.column});
   };
-  ManyRows many =
-      decideManyRows(segment.isa(), segment.options(), product.spec.layout, product.spec.bf16Compute);
+  ManyRows many = decideManyRows(segment.isa(), segment.options(), product.spec.layout,
+                                 product.spec.bf16Compute);
   emit::ProductFallback fallback;
   if (many.oneDnn) {
     int64_t n = product.spec.n * (product.spec.gated ? 2 : 1);
-    Value sums = segment.allocate(MemRefType::get({ShapedType::kDynamic, n}, b.getF32Type()),
-                                  product.rows);
+    Value sums =
+        segment.allocate(MemRefType::get({ShapedType::kDynamic, n}, b.getF32Type()), product.rows);
     segment.status();
     fallback = [&, sums](OpBuilder &inner, Location innerLoc) {
       emitHostMatmul(segment, inner, innerLoc, product, sums);
       emitRowEpilogue(inner, innerLoc, product, sums);
     };
   }
-  emit::emitProduct(b, loc, segment.isa(), product.spec, operands, epilogue, fallback);
+  // One iteration is a block of 64 columns.
+  segment.emitParallel(
+      64 * product.spec.k,
+      [&] { emit::emitProduct(b, loc, segment.isa(), product.spec, operands, epilogue, fallback); },
+      emit::kFewRows);
   std::string few = std::to_string(emit::kFewRows);
   segment.report(op, many.oneDnn ? "generated, oneDNN above " + few + " rows" : "generated",
                  Twine(many.why) + " (" + segment.isa().name +
@@ -221,7 +228,8 @@ bool takesFusedLinear(Operation *op) {
   return plx::getPacked(cast<plx::FusedLinearOp>(op).getWeight().getType()) != nullptr;
 }
 
-//===--- Rows of weights --------------------------------------------------------------------------===//
+//===--- Rows of weights
+//--------------------------------------------------------------------------===//
 
 /// Element [row, column] of a weight matrix, dense or packed, as it is stored.
 class WeightReader {
@@ -319,8 +327,9 @@ LogicalResult lowerEmbedding(SegmentLowering &segment, plx::EmbeddingOp op) {
   forEachElement(
       b, loc, segment.rows(loc, out), table.getDimSize(1), clampedId,
       [&](OpBuilder &, Value id, Value column) { return reader.load(id, column); }, out);
-  segment.report(op, "generated", plx::getPacked(table) ? "rows gathered from the packed weight"
-                                                        : "rows gathered from the dense table");
+  segment.report(op, "generated",
+                 plx::getPacked(table) ? "rows gathered from the packed weight"
+                                       : "rows gathered from the dense table");
   return success();
 }
 

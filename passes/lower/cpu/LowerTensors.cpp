@@ -1,4 +1,5 @@
-//===- LowerTensors.cpp - buffers for upstream ops and for ops that only move elements ------------===//
+//===- LowerTensors.cpp - buffers for upstream ops and for ops that only move elements
+//------------===//
 // Handlers of linalg, tensor, arith and math ops on tensors, and of plx's structure and shape ops.
 //===----------------------------------------------------------------------------------------------===//
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,7 +17,8 @@ using namespace mlir;
 namespace plexus::compiler {
 namespace {
 
-//===--- linalg -----------------------------------------------------------------------------------===//
+//===--- linalg
+//-----------------------------------------------------------------------------------===//
 
 /// The buffer that `op` may write its result into: the init's own where nothing else reads it.
 Value destination(SegmentLowering &segment, linalg::LinalgOp op, OpOperand &init) {
@@ -77,7 +79,8 @@ LogicalResult lowerLinalg(SegmentLowering &segment, linalg::LinalgOp op) {
   return success();
 }
 
-//===--- tensor -----------------------------------------------------------------------------------===//
+//===--- tensor
+//-----------------------------------------------------------------------------------===//
 
 LogicalResult lowerEmpty(SegmentLowering &, tensor::EmptyOp) {
   return success(); // its users allocate
@@ -90,8 +93,7 @@ LogicalResult lowerDim(SegmentLowering &segment, tensor::DimOp op) {
   OpBuilder &b = segment.builder();
   Value source = op.getSource();
   if (auto empty = source.getDefiningOp<tensor::EmptyOp>()) {
-    segment.scalars().map(op.getResult(),
-                          segment.scalars().lookup(empty.getDynamicSize(*dim)));
+    segment.scalars().map(op.getResult(), segment.scalars().lookup(empty.getDynamicSize(*dim)));
     return success();
   }
   Value memref = segment.buffer(source);
@@ -115,8 +117,8 @@ FailureOr<Value> reshaped(SegmentLowering &segment, Operation *op, Value memref,
   if (!groups)
     return op->emitOpError("changes the shape in a way that has no form on the CPU");
   if (type.getRank() < from.getRank()) {
-    if (!memref::CollapseShapeOp::isGuaranteedCollapsible(
-            cast<MemRefType>(memref.getType()), *groups))
+    if (!memref::CollapseShapeOp::isGuaranteedCollapsible(cast<MemRefType>(memref.getType()),
+                                                          *groups))
       memref = segment.contiguous(loc, memref);
     return memref::CollapseShapeOp::create(b, loc, memref, *groups).getResult();
   }
@@ -133,17 +135,17 @@ FailureOr<Value> reshaped(SegmentLowering &segment, Operation *op, Value memref,
         if (!type.isDynamicDim(dim))
           others *= type.getDimSize(dim);
       OpFoldResult source = extentOf(memref, std::distance(groups->begin(), group));
-      Value total = source ? getValueOrCreateConstantIndexOp(b, loc, source)
-                           : segment.rows(loc, memref);
-      extent = others == 1 ? total
-                           : arith::DivUIOp::create(b, loc, total,
-                                                    segment.indexConstant(loc, others))
-                                 .getResult();
+      Value total =
+          source ? getValueOrCreateConstantIndexOp(b, loc, source) : segment.rows(loc, memref);
+      extent = others == 1
+                   ? total
+                   : arith::DivUIOp::create(b, loc, total, segment.indexConstant(loc, others))
+                         .getResult();
     }
     shape.push_back(extent);
   }
-  auto result = memref::ExpandShapeOp::computeExpandedType(
-      cast<MemRefType>(memref.getType()), type.getShape(), *groups);
+  auto result = memref::ExpandShapeOp::computeExpandedType(cast<MemRefType>(memref.getType()),
+                                                           type.getShape(), *groups);
   if (failed(result))
     return op->emitOpError("splits a dimension whose elements do not lie evenly");
   return memref::ExpandShapeOp::create(b, loc, *result, memref, *groups, shape).getResult();
@@ -195,7 +197,8 @@ LogicalResult lowerConstant(SegmentLowering &segment, arith::ConstantOp op) {
   return success();
 }
 
-//===--- plx ---------------------------------------------------------------------------------------===//
+//===--- plx
+//---------------------------------------------------------------------------------------===//
 
 /// Columns [begin, begin + size) of the last dimension of `memref`.
 Value columns(SegmentLowering &segment, Location loc, Value memref, int64_t begin, int64_t size) {
@@ -214,8 +217,7 @@ Value columns(SegmentLowering &segment, Location loc, Value memref, int64_t begi
 
 LogicalResult lowerSlice(SegmentLowering &segment, plx::SliceOp op) {
   Value source = segment.buffer(op.getInput());
-  segment.bind(op.getResult(),
-               columns(segment, op.getLoc(), source, op.getBegin(), op.getSize()));
+  segment.bind(op.getResult(), columns(segment, op.getLoc(), source, op.getBegin(), op.getSize()));
   return success();
 }
 

@@ -1,4 +1,5 @@
-//===- OutlineParallel.cpp - parallel loops become bodies for the host's parallel_for -------------===//
+//===- OutlineParallel.cpp - parallel loops become bodies for the host's parallel_for
+//-------------===//
 // Outlines each top-level scf.parallel of a segment into a function over a range of iterations, and
 // calls it through plx_host::parallel_for.
 //===----------------------------------------------------------------------------------------------===//
@@ -23,8 +24,8 @@ using namespace plexus::compiler;
 
 namespace {
 
-/// Elementary operations that are worth a piece of work of their own: some 10 us on one core, against
-/// a few us to wake a thread.
+/// Elementary operations that are worth a piece of work of their own: some 10 us on one core,
+/// against a few us to wake a thread.
 constexpr int64_t kPieceWork = 64 * 1024;
 /// Work assumed for an iteration that does not say.
 constexpr int64_t kDefaultWork = 1024;
@@ -102,8 +103,8 @@ private:
     builder.setInsertionPointAfter(function);
     Type pointer = LLVM::LLVMPointerType::get(context), i64 = builder.getI64Type();
     std::string name = (function.getName() + "_parallel_" + Twine(number)).str();
-    auto body = func::FuncOp::create(builder, loc, name,
-                                     builder.getFunctionType({pointer, i64, i64}, {}));
+    auto body =
+        func::FuncOp::create(builder, loc, name, builder.getFunctionType({pointer, i64, i64}, {}));
     makeInternal(body);
     Block *entry = body.addEntryBlock();
     builder.setInsertionPointToStart(entry);
@@ -206,7 +207,8 @@ private:
       if (value.getType().isIndex())
         value = arith::IndexCastOp::create(builder, loc, builder.getI64Type(), value);
       else if (value.getType() != capture.stored)
-        value = UnrealizedConversionCastOp::create(builder, loc, capture.stored, value).getResult(0);
+        value =
+            UnrealizedConversionCastOp::create(builder, loc, capture.stored, value).getResult(0);
       Value address = call::fieldAddress(builder, loc, contextType, frame, index);
       LLVM::StoreOp::create(builder, loc, value, address);
     }
@@ -260,7 +262,8 @@ bool isSmall(scf::ParallelOp loop) {
   return total < 2 * kPieceWork;
 }
 
-class OutlineParallelPass : public plexus::compiler::impl::OutlineParallelBase<OutlineParallelPass> {
+class OutlineParallelPass
+    : public plexus::compiler::impl::OutlineParallelBase<OutlineParallelPass> {
 public:
   void runOnOperation() override {
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))

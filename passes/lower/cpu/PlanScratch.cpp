@@ -1,4 +1,5 @@
-//===- PlanScratch.cpp - place a segment's buffers in its call's scratch --------------------------===//
+//===- PlanScratch.cpp - place a segment's buffers in its call's scratch
+//--------------------------===//
 // Gives each buffer of a segment an offset in the call's scratch, by lifetime, and generates the
 // function that states how much scratch the segment needs.
 //===----------------------------------------------------------------------------------------------===//
@@ -87,8 +88,8 @@ BufferSize sizeOf(memref::AllocOp alloc) {
   return size;
 }
 
-/// Assigns slots: a free slot with the same extents and the closest unit, else a new one. Slots with
-/// other extents are never shared, since which is larger is only known at run time.
+/// Assigns slots: a free slot with the same extents and the closest unit, else a new one. Slots
+/// with other extents are never shared, since which is larger is only known at run time.
 SmallVector<Slot> assignSlots(MutableArrayRef<Buffer> buffers) {
   SmallVector<Slot> slots;
   for (Buffer &buffer : buffers) {
@@ -239,8 +240,8 @@ private:
     IRMapping mapping;
     for (auto [role, argument] : llvm::zip(kSizeRoles, size.getArguments()))
       if (Value symbol = segmentArgument(function, role))
-        mapping.map(symbol, arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
-                                                       argument));
+        mapping.map(symbol,
+                    arith::IndexCastOp::create(builder, loc, builder.getIndexType(), argument));
     SmallVector<Value> offsets;
     if (failed(emitOffsetSum(builder, loc, slots, mapping, offsets)))
       return failure();

@@ -1,4 +1,5 @@
-//===- RowLoops.cpp - runs of linalg ops become parallel loops over rows --------------------------===//
+//===- RowLoops.cpp - runs of linalg ops become parallel loops over rows
+//--------------------------===//
 // Fuses consecutive linalg ops on buffers that share their leading dimension into one scf.parallel.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -45,8 +46,8 @@ bool fits(linalg::GenericOp op, const RowGroup &group) {
   return true;
 }
 
-/// Splits the linalg ops of `block` into groups. Ops without effects between two members do not end a
-/// group (they move in front of it); anything else does.
+/// Splits the linalg ops of `block` into groups. Ops without effects between two members do not end
+/// a group (they move in front of it); anything else does.
 SmallVector<RowGroup> findGroups(Block &block) {
   SmallVector<RowGroup> groups;
   bool open = false;
@@ -74,6 +75,8 @@ SmallVector<RowGroup> findGroups(Block &block) {
 /// Moves what lies between the members of `group` (allocations and ops without effects) in front.
 void gather(RowGroup &group) {
   Operation *first = group.ops.front(), *last = group.ops.back();
+  if (first == last)
+    return;
   SmallPtrSet<Operation *, 8> members;
   for (linalg::GenericOp op : group.ops)
     members.insert(op);
@@ -185,8 +188,7 @@ private:
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(loop.getBody());
     SmallVector<Value> carried(loop.getRegionIterArgs());
-    SmallVector<Value> next =
-        dims.size() > 1 ? reduce(dims.drop_front(), carried) : body(carried);
+    SmallVector<Value> next = dims.size() > 1 ? reduce(dims.drop_front(), carried) : body(carried);
     scf::YieldOp::create(builder, loc, next);
     return llvm::to_vector_of<Value>(loop.getResults());
   }
@@ -221,19 +223,19 @@ private:
     if (!math)
       return;
     auto flags = arith::FastMathFlags::contract;
-    bool combines = op.getNumReductionLoops() > 0 &&
-                    llvm::any_of(original.getOperands(), [&](Value operand) {
-                      auto argument = dyn_cast<BlockArgument>(operand);
-                      return argument && argument.getOwner() == op.getBody() &&
-                             argument.getArgNumber() >= op.getNumDpsInputs();
-                    });
+    bool combines =
+        op.getNumReductionLoops() > 0 && llvm::any_of(original.getOperands(), [&](Value operand) {
+          auto argument = dyn_cast<BlockArgument>(operand);
+          return argument && argument.getOwner() == op.getBody() &&
+                 argument.getArgNumber() >= op.getNumDpsInputs();
+        });
     if (combines)
       flags = flags | arith::FastMathFlags::reassoc;
     auto old = math.getFastMathFlagsAttr();
-    clone->setAttr(math.getFastMathAttrName(),
-                   arith::FastMathFlagsAttr::get(clone->getContext(),
-                                                 flags | (old ? old.getValue()
-                                                              : arith::FastMathFlags::none)));
+    clone->setAttr(
+        math.getFastMathAttrName(),
+        arith::FastMathFlagsAttr::get(clone->getContext(),
+                                      flags | (old ? old.getValue() : arith::FastMathFlags::none)));
   }
 
   Value load(OpOperand &operand) {
@@ -305,7 +307,11 @@ public:
     if (failed(generalize()))
       return signalPassFailure();
     SmallVector<Block *> blocks;
-    getOperation().walk([&](Block *block) { blocks.push_back(block); });
+    // Bodies of linalg ops go away with them.
+    getOperation().walk([&](Block *block) {
+      if (!isa<linalg::LinalgOp>(block->getParentOp()))
+        blocks.push_back(block);
+    });
     for (Block *block : blocks)
       for (RowGroup &group : findGroups(*block))
         if (failed(emitGroup(group)))

@@ -1,4 +1,5 @@
-//===- Rows.cpp - how linalg ops on buffers use their leading dimension ---------------------------===//
+//===- Rows.cpp - how linalg ops on buffers use their leading dimension
+//---------------------------===//
 // The analyses of Rows.h.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/lower/cpu/Rows.h"

@@ -1,4 +1,5 @@
-//===- Rows.h - how linalg ops on buffers use their leading dimension -------------------*- C++ -*-===//
+//===- Rows.h - how linalg ops on buffers use their leading dimension -------------------*- C++
+//-*-===//
 // Analyses behind RowLoops: what a linalg op reads and writes, row by row.
 //===----------------------------------------------------------------------------------------------===//
 #ifndef PLEXUS_PASSES_LOWER_CPU_ROWS_H

@@ -1,4 +1,5 @@
-//===- SegmentAbi.cpp - entry points that take a plx_call -----------------------------------------===//
+//===- SegmentAbi.cpp - entry points that take a plx_call
+//-----------------------------------------===//
 // Wraps each lowered segment in `int32_t plx_<segment>(const plx_call *)`.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
@@ -59,10 +60,14 @@ public:
   /// Array `field` (a plx::BatchField) of the batch; token_begin has one entry more than sequences.
   Value batchArray(int64_t field, MemRefType type) {
     static constexpr std::pair<BatchField, BatchField> arrays[] = {
-        {BatchField::Sequence, BatchField::Tokens},   {BatchField::Position, BatchField::Tokens},
-        {BatchField::Index, BatchField::Tokens},      {BatchField::Slot, BatchField::Tokens},
-        {BatchField::TokenBegin, BatchField::Sequences}, {BatchField::Past, BatchField::Sequences},
-        {BatchField::OutputRow, BatchField::Outputs}, {BatchField::TokenType, BatchField::Tokens}};
+        {BatchField::Sequence, BatchField::Tokens},
+        {BatchField::Position, BatchField::Tokens},
+        {BatchField::Index, BatchField::Tokens},
+        {BatchField::Slot, BatchField::Tokens},
+        {BatchField::TokenBegin, BatchField::Sequences},
+        {BatchField::Past, BatchField::Sequences},
+        {BatchField::OutputRow, BatchField::Outputs},
+        {BatchField::TokenType, BatchField::Tokens}};
     auto [array, count] = arrays[field];
     Value extent = size(count);
     if (array == BatchField::TokenBegin)
@@ -157,9 +162,9 @@ private:
     Type pointer = LLVM::LLVMPointerType::get(&getContext()), i32 = builder.getI32Type();
     if (function.getNumResults() != 1 || function.getResultTypes()[0] != i32)
       return function.emitOpError("must return an i32 status");
-    auto entry = func::FuncOp::create(
-        builder, loc, function->getAttrOfType<StringAttr>(kSegmentAttr).getValue(),
-        builder.getFunctionType({pointer}, {i32}));
+    auto entry = func::FuncOp::create(builder, loc,
+                                      function->getAttrOfType<StringAttr>(kSegmentAttr).getValue(),
+                                      builder.getFunctionType({pointer}, {i32}));
     Block *block = entry.addEntryBlock();
     builder.setInsertionPointToStart(block);
     CallReader reader(builder, loc, block->getArgument(0));

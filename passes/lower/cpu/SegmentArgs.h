@@ -1,4 +1,5 @@
-//===- SegmentArgs.h - the roles of a lowered segment's arguments -----------------------*- C++ -*-===//
+//===- SegmentArgs.h - the roles of a lowered segment's arguments -----------------------*- C++
+//-*-===//
 // Names of the argument attributes by which the passes of lower/cpu agree on a segment's arguments.
 //===----------------------------------------------------------------------------------------------===//
 #ifndef PLEXUS_PASSES_LOWER_CPU_SEGMENTARGS_H
@@ -14,8 +15,8 @@ namespace plexus::compiler {
 
 /// Marks a function as a lowered segment; its value is the segment's entry symbol ("plx_attn").
 inline constexpr llvm::StringLiteral kSegmentAttr = "plexus.entry";
-/// An argument's role: "input" "output" "weight" "state" "scalar" (with plexus.index), "host" "batch"
-/// "scratch", or a size: "tokens" "sequences" "outputs" "context".
+/// An argument's role: "input" "output" "weight" "state" "scalar" (with plexus.index), "host"
+/// "batch" "scratch", or a size: "tokens" "sequences" "outputs" "context".
 inline constexpr llvm::StringLiteral kRoleAttr = "plexus.abi";
 inline constexpr llvm::StringLiteral kIndexAttr = "plexus.index";
 /// Symbol of a dynamic leading dimension: "T", "S" or "R".
@@ -49,8 +50,8 @@ inline bool isSegment(mlir::func::FuncOp function) { return function->hasAttr(kS
 /// Gives `function` a symbol that only its own object file sees.
 inline void makeInternal(mlir::func::FuncOp function) {
   function.setPrivate();
-  function->setAttr("llvm.linkage", mlir::LLVM::LinkageAttr::get(
-                                        function.getContext(), mlir::LLVM::Linkage::Internal));
+  function->setAttr("llvm.linkage", mlir::LLVM::LinkageAttr::get(function.getContext(),
+                                                                 mlir::LLVM::Linkage::Internal));
 }
 
 } // namespace plexus::compiler

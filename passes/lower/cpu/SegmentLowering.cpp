@@ -1,4 +1,5 @@
-//===- SegmentLowering.cpp - one segment on its way from tensors to buffers -----------------------===//
+//===- SegmentLowering.cpp - one segment on its way from tensors to buffers
+//-----------------------===//
 // Function, arguments and buffers of a segment that is being lowered.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/lower/cpu/SegmentLowering.h"
@@ -8,6 +9,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "passes/lower/cpu/CallLayout.h"
 #include "passes/lower/cpu/Rows.h"
 #include "passes/lower/cpu/SegmentArgs.h"
@@ -71,8 +73,8 @@ ModuleOp SegmentLowering::module() { return function->getParentOfType<ModuleOp>(
 LogicalResult SegmentLowering::run(OpBuilder &builder) {
   Location loc = segment.getLoc();
   Type i32 = builder.getI32Type();
-  function = func::FuncOp::create(builder, loc, segment.getName(),
-                                  builder.getFunctionType({}, {i32}));
+  function =
+      func::FuncOp::create(builder, loc, segment.getName(), builder.getFunctionType({}, {i32}));
   makeInternal(function);
   function->setAttr(kSegmentAttr, builder.getStringAttr("plx_" + segment.getName()));
   body.setInsertionPointToStart(function.addEntryBlock());
@@ -93,7 +95,8 @@ LogicalResult SegmentLowering::run(OpBuilder &builder) {
   return success();
 }
 
-//===--- Arguments --------------------------------------------------------------------------------===//
+//===--- Arguments
+//--------------------------------------------------------------------------------===//
 
 Value SegmentLowering::argument(Type type, StringRef role, int64_t index, StringRef rows) {
   Value &value = arguments[(role + Twine(index)).str()];
@@ -164,7 +167,8 @@ Value SegmentLowering::batchArray(plx::BatchField field) {
   return argument(type, "batch_array", index, rows[index]);
 }
 
-//===--- Buffers ----------------------------------------------------------------------------------===//
+//===--- Buffers
+//----------------------------------------------------------------------------------===//
 
 Value SegmentLowering::outputFor(Value tensor) {
   Value final = finalValue(tensor);
@@ -208,8 +212,7 @@ Value SegmentLowering::contiguous(Location loc, Value memref) {
   SmallVector<Value> sizes;
   for (unsigned dim = 0; dim < type.getRank(); ++dim)
     if (type.isDynamicDim(dim))
-      sizes.push_back(
-          getValueOrCreateConstantIndexOp(body, loc, extentOf(memref, dim)));
+      sizes.push_back(getValueOrCreateConstantIndexOp(body, loc, extentOf(memref, dim)));
   Value copy = allocate(MemRefType::get(type.getShape(), type.getElementType()), sizes);
   linalg::CopyOp::create(body, loc, memref, copy);
   return copy;
@@ -247,7 +250,8 @@ Value SegmentLowering::constant(Location loc, DenseElementsAttr value) {
   return known = memref::GetGlobalOp::create(start, loc, type, name);
 }
 
-//===--- Other values -----------------------------------------------------------------------------===//
+//===--- Other values
+//-----------------------------------------------------------------------------===//
 
 Value SegmentLowering::indexConstant(Location loc, int64_t value) {
   return arith::ConstantIndexOp::create(body, loc, value);
@@ -262,6 +266,20 @@ Value SegmentLowering::status() {
   Value zero = arith::ConstantIntOp::create(start, loc, 0, 32);
   memref::StoreOp::create(start, loc, zero, statusBuffer, ValueRange());
   return statusBuffer;
+}
+
+void SegmentLowering::emitParallel(int64_t work, function_ref<void()> emit, int64_t manyRows) {
+  Block *block = body.getInsertionBlock();
+  Operation *last = block->empty() ? nullptr : &block->back();
+  emit();
+  auto first = last ? std::next(last->getIterator()) : block->begin();
+  for (Operation &op : llvm::make_range(first, block->end()))
+    op.walk([&](scf::ParallelOp loop) {
+      auto branch = loop->getParentOfType<scf::IfOp>();
+      bool many = branch && branch.getThenRegion().isAncestor(loop->getParentRegion());
+      if (!loop->hasAttr(kWorkAttr))
+        loop->setAttr(kWorkAttr, body.getI64IntegerAttr(many ? work * manyRows : work));
+    });
 }
 
 void SegmentLowering::report(Operation *op, StringRef form, const Twine &why) {

@@ -1,4 +1,5 @@
-//===- SegmentLowering.h - one segment on its way from tensors to buffers ---------------*- C++ -*-===//
+//===- SegmentLowering.h - one segment on its way from tensors to buffers ---------------*- C++
+//-*-===//
 // What the handlers of LowerSegments share: the new function, its arguments, and the buffer of each
 // tensor.
 //===----------------------------------------------------------------------------------------------===//
@@ -10,6 +11,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "passes/Options.h"
 #include "passes/lower/cpu/emit/Isa.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace plexus::compiler {
@@ -66,6 +68,10 @@ public:
   mlir::Value status();
   /// Something that handlers share, made once (such as a rotation table).
   mlir::Value &shared(mlir::Attribute key) { return sharedValues[key]; }
+
+  /// Runs `emit` and notes on the parallel loops that it makes how much work an iteration is. Loops
+  /// in a branch for many rows make `manyRows` times as much.
+  void emitParallel(int64_t work, llvm::function_ref<void()> emit, int64_t manyRows = 1);
 
   /// Notes which form `op` was given.
   void report(mlir::Operation *op, llvm::StringRef target, const llvm::Twine &why);
