@@ -112,7 +112,8 @@ def NumberParameters : Pass<"plx-number-parameters", "mlir::ModuleOp"> {
   let summary = "Note each weight's and state's place in its segment's tables";
   let description = [{
     A segment's weight table lists its `plx.param`s by first appearance, its state table the
-    `plx.get_state`s. The numbers are noted on the ops, so that later passes may move or erase them.
+    `plx.get_state`s. The numbers are noted on the ops, so that later passes may move or erase them; what
+    the leading dimension of each result counts is noted on the `plx.return`.
 
     Before:
     ```mlir

@@ -24,10 +24,25 @@ public:
       SmallVector<StringAttr> states = plx::collectStates(segment);
       segment.walk([&](plx::ParamOp op) { note(op, weights, op.getWeightAttr().getAttr()); });
       segment.walk([&](plx::GetStateOp op) { note(op, states, op.getStateAttr().getAttr()); });
+      noteRows(segment);
     });
   }
 
 private:
+  /// What the leading dimension of each result counts: its producer will not say once decomposed.
+  static void noteRows(plx::SegmentOp segment) {
+    auto result = cast<plx::ReturnOp>(segment.getBody().front().getTerminator());
+    if (result->hasAttr(plexus::compiler::kRowsAttr))
+      return;
+    SmallVector<StringRef> rows;
+    for (Value value : result.getValues()) {
+      auto symbol = plx::sizeSymbol(value);
+      rows.push_back(symbol ? plx::stringify(*symbol) : "");
+    }
+    result->setAttr(plexus::compiler::kRowsAttr,
+                    Builder(segment.getContext()).getStrArrayAttr(rows));
+  }
+
   static void note(Operation *op, ArrayRef<StringAttr> table, StringAttr name) {
     int64_t index = llvm::find(table, name) - table.begin();
     op->setAttr(plexus::compiler::kIndexAttr, Builder(op->getContext()).getI64IntegerAttr(index));

@@ -20,28 +20,39 @@ namespace {
 //===--- linalg
 //-----------------------------------------------------------------------------------===//
 
-/// The buffer that `op` may write its result into: the init's own where nothing else reads it.
-Value destination(SegmentLowering &segment, linalg::LinalgOp op, OpOperand &init) {
-  Value result = op.getTiedOpResult(&init), old = init.get();
+/// The buffer for `result`, which starts as `init`: the init's own where nothing else reads it.
+/// `keeps` says whether what is in the init matters.
+Value destination(SegmentLowering &segment, Location loc, Value init, Value result, bool keeps) {
   OpBuilder &b = segment.builder();
-  if (Value known = segment.buffer(old); known && old.hasOneUse() && segment.isTemporary(known)) {
+  if (Value known = segment.buffer(init); known && init.hasOneUse() && segment.isTemporary(known)) {
     segment.bind(result, known);
     return known;
   }
   SmallVector<Value> sizes;
   auto type = cast<RankedTensorType>(result.getType());
-  auto empty = old.getDefiningOp<tensor::EmptyOp>();
+  auto empty = init.getDefiningOp<tensor::EmptyOp>();
   for (unsigned dim = 0; dim < type.getRank(); ++dim) {
     if (!type.isDynamicDim(dim))
       continue;
     OpFoldResult size = empty ? OpFoldResult(segment.scalars().lookup(empty.getDynamicSize(dim)))
-                              : extentOf(segment.buffer(old), dim);
-    sizes.push_back(getValueOrCreateConstantIndexOp(b, op.getLoc(), size));
+                              : extentOf(segment.buffer(init), dim);
+    sizes.push_back(getValueOrCreateConstantIndexOp(b, loc, size));
   }
   Value fresh = segment.allocate(result, sizes);
-  if (!empty && op.payloadUsesValueFromOperand(&init))
-    linalg::CopyOp::create(b, op.getLoc(), segment.buffer(old), fresh);
+  if (!empty && keeps)
+    linalg::CopyOp::create(b, loc, segment.buffer(init), fresh);
   return fresh;
+}
+
+/// The buffer of `tensor`; an empty one that is viewed before anything is written gets its own now.
+Value viewable(SegmentLowering &segment, Value tensor) {
+  auto empty = tensor.getDefiningOp<tensor::EmptyOp>();
+  if (!empty || segment.buffer(tensor))
+    return segment.buffer(tensor);
+  SmallVector<Value> sizes;
+  for (Value size : empty.getDynamicSizes())
+    sizes.push_back(segment.scalars().lookup(size));
+  return segment.allocate(tensor, sizes);
 }
 
 /// Loads that a body makes from whole tensors become loads from their buffers.
@@ -60,7 +71,8 @@ LogicalResult lowerLinalg(SegmentLowering &segment, linalg::LinalgOp op) {
   for (OpOperand &operand : op->getOpOperands()) {
     Value value = operand.get();
     if (op.isDpsInit(&operand))
-      operands.push_back(destination(segment, op, operand));
+      operands.push_back(destination(segment, op.getLoc(), value, op.getTiedOpResult(&operand),
+                                     op.payloadUsesValueFromOperand(&operand)));
     else if (isa<RankedTensorType>(value.getType()))
       operands.push_back(segment.buffer(value));
     else
@@ -153,7 +165,7 @@ FailureOr<Value> reshaped(SegmentLowering &segment, Operation *op, Value memref,
 
 template <typename Op>
 LogicalResult lowerReshape(SegmentLowering &segment, Op op) {
-  Value source = segment.buffer(op->getOperand(0));
+  Value source = viewable(segment, op->getOperand(0));
   auto view = reshaped(segment, op, source, cast<RankedTensorType>(op.getType()));
   if (failed(view))
     return failure();
@@ -161,20 +173,34 @@ LogicalResult lowerReshape(SegmentLowering &segment, Op op) {
   return success();
 }
 
-LogicalResult lowerExtractSlice(SegmentLowering &segment, tensor::ExtractSliceOp op) {
+/// The part of `source` that a slice op's offsets, sizes and strides name, as a view of `type`'s
+/// shape.
+Value partOf(SegmentLowering &segment, OffsetSizeAndStrideOpInterface op, Value source,
+             RankedTensorType type) {
   auto inside = [&](SmallVector<OpFoldResult> values) {
     for (OpFoldResult &value : values)
       if (auto dynamic = dyn_cast<Value>(value))
         value = segment.scalars().lookup(dynamic);
     return values;
   };
-  Value source = segment.buffer(op.getSource());
   auto offsets = inside(op.getMixedOffsets()), sizes = inside(op.getMixedSizes()),
        strides = inside(op.getMixedStrides());
-  auto type = memref::SubViewOp::inferRankReducedResultType(
-      op.getType().getShape(), cast<MemRefType>(source.getType()), offsets, sizes, strides);
-  segment.bind(op.getResult(), memref::SubViewOp::create(segment.builder(), op.getLoc(), type,
-                                                         source, offsets, sizes, strides));
+  auto view = memref::SubViewOp::inferRankReducedResultType(
+      type.getShape(), cast<MemRefType>(source.getType()), offsets, sizes, strides);
+  return memref::SubViewOp::create(segment.builder(), op->getLoc(), view, source, offsets, sizes,
+                                   strides);
+}
+
+LogicalResult lowerExtractSlice(SegmentLowering &segment, tensor::ExtractSliceOp op) {
+  segment.bind(op.getResult(),
+               partOf(segment, op, viewable(segment, op.getSource()), op.getType()));
+  return success();
+}
+
+LogicalResult lowerInsertSlice(SegmentLowering &segment, tensor::InsertSliceOp op) {
+  Value whole = destination(segment, op.getLoc(), op.getDest(), op.getResult(), true);
+  linalg::CopyOp::create(segment.builder(), op.getLoc(), segment.buffer(op.getSource()),
+                         partOf(segment, op, whole, op.getSourceType()));
   return success();
 }
 
@@ -276,6 +302,7 @@ void addTensorHandlers(HandlerTable &table) {
   addHandler<tensor::CollapseShapeOp, lowerReshape<tensor::CollapseShapeOp>>(table);
   addHandler<tensor::CastOp, lowerReshape<tensor::CastOp>>(table);
   addHandler<tensor::ExtractSliceOp, lowerExtractSlice>(table);
+  addHandler<tensor::InsertSliceOp, lowerInsertSlice>(table);
   addHandler<tensor::ExtractOp, lowerExtract>(table);
   addHandler<arith::ConstantOp, lowerConstant>(table);
   addHandler<plx::ReshapeOp, lowerReshape<plx::ReshapeOp>>(table);

@@ -124,8 +124,10 @@ void SegmentLowering::addSegmentArguments() {
       bind(value, argument(memrefOf(value.getType()), "input", input++, rows));
     }
   auto result = cast<plx::ReturnOp>(segment.getBody().front().getTerminator());
+  auto rows = result->getAttrOfType<ArrayAttr>(kRowsAttr); // noted by NumberParameters
   for (auto [index, value] : llvm::enumerate(result.getValues()))
-    outputs.push_back(argument(memrefOf(value.getType()), "output", index, rowsOf(value)));
+    outputs.push_back(argument(memrefOf(value.getType()), "output", index,
+                               rows ? cast<StringAttr>(rows[index]).getValue() : rowsOf(value)));
 }
 
 Value SegmentLowering::size(plx::SizeSymbol symbol) {
