@@ -189,7 +189,7 @@ LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
   }
   operands.scratch =
       attentionScratch(segment, loc, emit::attentionScratch(spec, operands.kv != nullptr));
-  operands.out = segment.asMatrix(loc, segment.allocate(op.getResult()), 2);
+  operands.out = segment.asMatrix(loc, segment.allocateLike(op.getResult(), op.getQuery()), 2);
   segment.emitParallel(kAttentionWork, [&] {
     emit::emitAttention(segment.builder(), loc, segment.isa(), spec, operands);
   });

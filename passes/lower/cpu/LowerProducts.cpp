@@ -73,7 +73,7 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
     bool isVector = cast<MemRefType>(buffer.getType()).getRank() == 1;
     product.extras.push_back(isVector ? buffer : segment.asMatrix(loc, buffer));
   }
-  product.out = segment.asMatrix(loc, segment.allocate(op.getResult()));
+  product.out = segment.asMatrix(loc, segment.allocateLike(op.getResult(), op.getInput()));
   return product;
 }
 
@@ -314,7 +314,7 @@ LogicalResult lowerEmbedding(SegmentLowering &segment, plx::EmbeddingOp op) {
   OpBuilder &b = segment.builder();
   auto table = cast<RankedTensorType>(op.getTable().getType());
   Value ids = segment.buffer(op.getIds());
-  Value out = segment.allocate(op.getResult());
+  Value out = segment.allocateLike(op.getResult(), op.getIds());
   WeightReader reader(segment, b, loc, op.getTable());
   auto clampedId = [&](OpBuilder &inner, Value row) -> Value {
     Value id = memref::LoadOp::create(inner, loc, ids, row);

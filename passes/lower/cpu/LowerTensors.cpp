@@ -248,7 +248,7 @@ LogicalResult lowerSlice(SegmentLowering &segment, plx::SliceOp op) {
 }
 
 LogicalResult lowerConcat(SegmentLowering &segment, plx::ConcatOp op) {
-  Value result = segment.allocate(op.getResult());
+  Value result = segment.allocateLike(op.getResult(), op.getInputs().front());
   int64_t begin = 0;
   for (Value input : op.getInputs()) {
     int64_t size = cast<RankedTensorType>(input.getType()).getShape().back();

@@ -199,6 +199,12 @@ Value SegmentLowering::allocate(Value tensor, ValueRange sizes) {
   return memref;
 }
 
+Value SegmentLowering::allocateLike(Value tensor, Value like) {
+  if (cast<RankedTensorType>(tensor.getType()).hasStaticShape())
+    return allocate(tensor);
+  return allocate(tensor, rows(tensor.getLoc(), buffer(like)));
+}
+
 Value SegmentLowering::allocate(MemRefType type, ValueRange sizes) {
   return memref::AllocOp::create(body, segment.getLoc(), type, sizes);
 }

@@ -47,6 +47,8 @@ public:
   /// A new buffer for `tensor`, bound to it: the segment's output where the tensor becomes one. The
   /// dynamic sizes are the tensor's size symbol unless given.
   mlir::Value allocate(mlir::Value tensor, mlir::ValueRange sizes = {});
+  /// As above, with as many rows as `like`'s buffer.
+  mlir::Value allocateLike(mlir::Value tensor, mlir::Value like);
   /// A buffer that is nobody's tensor.
   mlir::Value allocate(mlir::MemRefType type, mlir::ValueRange sizes);
   /// Whether `memref` was allocated here, so that it may be overwritten once its readers are done.

@@ -147,6 +147,22 @@ TEST_P(Pooling, EqualsItsDecomposition) {
 INSTANTIATE_TEST_SUITE_P(Modes, Pooling, testing::Values("mean", "max", "cls", "last"),
                          [](const auto &info) { return std::string(info.param); });
 
+TEST(Segment, WantedRowsOnlyReachTheHead) {
+  Case test{"", "plx.weight @w : tensor<48x48xbf16> = #plx.source<\"w\">\n",
+            R"(%w = plx.param @w : tensor<48x48xbf16>
+        %r = plx.select_rows %x, %batch : tensor<?x48xf32>
+        %l = plx.linear %r, %w : (tensor<?x48xf32>, tensor<48x48xbf16>) -> tensor<?x48xf32>
+        %n = plx.l2_normalize %l {eps = 1.0e-12 : f32} : tensor<?x48xf32>
+        %y = plx.linear %n, %w : (tensor<?x48xf32>, tensor<48x48xbf16>) -> tensor<?x48xf32>)"};
+  std::string text =
+      textOf(test, "%z = plx.softcap %y at 3.0 : tensor<?x48xf32>\n", "tensor<?x48xf32>");
+  CompiledSegment fast(text, Path::Fast), decomposed(text, Path::Decomposed);
+  RaggedBatch batch({3, 1, 40, 0, 17});
+  std::vector<std::vector<float>> inputs{randomRows(61, 48, 3)};
+  ASSERT_EQ(fast(batch, inputs)[0].size(), 4u * 48);
+  expectNear(fast(batch, inputs)[0], decomposed(batch, inputs)[0]);
+}
+
 TEST(Segment, RmsNormEqualsTheFormula) {
   Case test = kCases[0];
   CompiledSegment segment(
