@@ -20,6 +20,9 @@ namespace plexus::compiler {
 Expected<std::string> compileToObject(mlir::ModuleOp module, std::string_view isa,
                                       std::span<const std::string> exports, CompileStats &stats);
 
+/// Assembles x86-64 text (AT&T syntax) into a relocatable ELF object. Errors name the line.
+Expected<std::string> assembleToObject(std::string_view text);
+
 struct LinkOptions {
   std::string soname;               ///< Empty: none.
   std::vector<std::string> exports; ///< Visible symbols; empty: all.

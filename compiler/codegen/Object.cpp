@@ -7,6 +7,8 @@
 #include "mlir/Target/LLVMIR/Dialect/All.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -31,6 +33,7 @@ Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(const emit::Isa
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser();
   });
   llvm::Triple triple(kTriple);
   std::string message;
@@ -130,6 +133,27 @@ Expected<std::string> compileToObject(mlir::ModuleOp module, std::string_view is
   }
   PhaseTimer timer(stats.codegen);
   return emitObject(*translated, *machine);
+}
+
+Expected<std::string> assembleToObject(std::string_view text) {
+  PLX_ASSIGN(auto machine, makeTargetMachine(emit::isas().back()));
+  llvm::LLVMContext context;
+  std::string problems;
+  context.setDiagnosticHandlerCallBack(
+      [](const llvm::DiagnosticInfo *info, void *out) {
+        llvm::raw_string_ostream stream(*static_cast<std::string *>(out));
+        llvm::DiagnosticPrinterRawOStream printer(stream);
+        info->print(printer);
+      },
+      &problems);
+  llvm::Module module("assembly", context);
+  module.setTargetTriple(machine->getTargetTriple());
+  module.setDataLayout(machine->createDataLayout());
+  module.setModuleInlineAsm(llvm::StringRef(text));
+  PLX_ASSIGN(std::string object, emitObject(module, *machine));
+  if (!problems.empty())
+    return error(Code::Internal) << "assembling failed: " << problems;
+  return object;
 }
 
 } // namespace plexus::compiler

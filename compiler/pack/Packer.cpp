@@ -219,9 +219,9 @@ Status packWeights(const std::vector<PackJob> &jobs, const TensorSource &source,
     if (!recipe)
       return recipe.status().at(describe(job.info));
     if (recipe->shape != job.info.shape)
-      return error(Code::Mismatch) << describe(job.info) << ": its recipe has shape "
-                                   << shapeToString(recipe->shape) << ", the model expects "
-                                   << shapeToString(job.info.shape);
+      return error(Code::Mismatch)
+             << describe(job.info) << ": its recipe has shape " << shapeToString(recipe->shape)
+             << ", the model expects " << shapeToString(job.info.shape);
     bound.push_back(*std::move(recipe));
   }
   if (!missing.empty())

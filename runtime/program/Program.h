@@ -127,10 +127,14 @@ struct WeightInfo {
 std::optional<uint64_t> weightBytes(const std::vector<int64_t> &shape, DType dtype,
                                     WeightEncoding encoding);
 
-/// How an encoder's token rows become one row for a sequence, where the source says so.
+/// How texts become embeddings, where the source says so: what is tokenized, and how token rows
+/// become one row for a sequence.
 struct Pooling {
-  std::string mode; ///< "mean", "cls", "max", "last"
+  std::string mode; ///< "mean", "cls", "max", "last", "mean_sqrt_len", "weighted_mean"
   bool normalize = false;
+  int64_t maxTokens = 0;  ///< Longer texts are cut, special tokens included; 0: the context.
+  bool lowerCase = false; ///< Texts are lowercased first.
+  std::string prompt;     ///< Put before every text.
 };
 
 struct ModelInfo {

@@ -95,8 +95,10 @@ std::optional<int32_t> readToken(const JsonCursor &in) {
 std::optional<Pooling> readPooling(const JsonCursor &in) {
   if (in.isNull())
     return std::nullopt;
-  in.expectFields({"mode", "normalize"});
-  return Pooling{in.field("mode").string(), in.field("normalize").boolean()};
+  in.expectFields({"mode", "normalize", "max_tokens", "lower_case", "prompt"});
+  return Pooling{in.field("mode").string(), in.field("normalize").boolean(),
+                 in.field("max_tokens").integer(0, kMaxSize), in.field("lower_case").boolean(),
+                 in.field("prompt").string()};
 }
 
 ModelInfo readModel(const JsonCursor &in) {
@@ -262,7 +264,11 @@ ordered_json optionalToken(std::optional<int32_t> token) {
 ordered_json writeModel(const ModelInfo &m) {
   ordered_json pooling = nullptr;
   if (m.pooling)
-    pooling = {{"mode", m.pooling->mode}, {"normalize", m.pooling->normalize}};
+    pooling = {{"mode", m.pooling->mode},
+               {"normalize", m.pooling->normalize},
+               {"max_tokens", m.pooling->maxTokens},
+               {"lower_case", m.pooling->lowerCase},
+               {"prompt", m.pooling->prompt}};
   return {{"name", m.name},
           {"family", m.family},
           {"task", m.task},

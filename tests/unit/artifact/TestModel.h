@@ -43,7 +43,7 @@ inline Program smallProgram() {
   p.model.eos = {2};
   p.model.bos = 1;
   p.model.generation = R"({"max_length":20})";
-  p.model.pooling = Pooling{"mean", true};
+  p.model.pooling = Pooling{"mean", true, 256, false, "query: "};
   p.model.inputs = {"x"};
   ValueType row{Rows::Tokens, {8}, DType::F32};
   Segment main{"main", "plx_main", "plx_main_scratch", {row}, {row}, {"w"}, {}, 0, std::nullopt};

@@ -1,0 +1,186 @@
+// The driver: artifacts, models in memory, and the cache.
+#include "compiler/Compile.h"
+
+#include "compiler/Stages.h"
+#include "compiler/cache/Keys.h"
+#include "compiler/codegen/Codegen.h"
+#include "compiler/pack/MemoryWeights.h"
+#include "runtime/artifact/Artifact.h"
+#include "runtime/artifact/Writer.h"
+
+#include "mlir/IR/AsmState.h"
+
+namespace plexus::compiler {
+
+using artifact::SectionKind;
+
+namespace {
+
+struct ArtifactSink : WeightSink {
+  explicit ArtifactSink(ArtifactWriter &writer) : writer(writer) {}
+  Status append(const void *bytes, size_t size) override {
+    return writer.appendWeights(bytes, size);
+  }
+  ArtifactWriter &writer;
+};
+
+Status report(const Progress &progress, std::string_view phase, uint64_t done, uint64_t total) {
+  if (progress && !progress(phase, done, total))
+    return error(Code::Cancelled) << "compilation was cancelled";
+  return Status::ok();
+}
+
+/// Lowers, generates and links for each ISA.
+Expected<CompiledCode> generate(const Prepared &prepared, const CompileOptions &options,
+                                const std::vector<std::string> &isas, const Progress &progress,
+                                CompileStats &stats) {
+  CompiledCode code;
+  std::vector<std::string> symbols = prepared.plan.symbols();
+  for (size_t i = 0; i < isas.size(); ++i) {
+    PLX_RETURN_IF_ERROR(report(progress, "compile", i, isas.size()));
+    PLX_ASSIGN(auto lowered, lowerFor(prepared, isas[i], options, code.report, stats));
+    PLX_ASSIGN(std::string object, compileToObject(*lowered, isas[i], symbols, stats));
+    PLX_ASSIGN(std::string image, linkSharedObject({&object, 1}, {"", symbols}, stats));
+    stats.codeBytes += image.size();
+    code.images.emplace_back(isas[i], std::move(image));
+  }
+  PLX_RETURN_IF_ERROR(report(progress, "compile", isas.size(), isas.size()));
+  return code;
+}
+
+/// From the cache, or generated and kept there.
+Expected<CompiledCode> obtainCode(const Prepared &prepared, const CompileOptions &options,
+                                  const std::vector<std::string> &isas, const Progress &progress,
+                                  CompileStats &stats) {
+  if (!options.cache)
+    return generate(prepared, options, isas, progress, stats);
+  std::string key = codeKeyOf(prepared, options, isas);
+  if (auto found = options.cache->findCode(key)) {
+    stats.codeCached = true;
+    return *std::move(found);
+  }
+  PLX_ASSIGN(CompiledCode code, generate(prepared, options, isas, progress, stats));
+  PLX_RETURN_IF_ERROR(options.cache->storeCode(key, code));
+  return code;
+}
+
+std::string irText(const Prepared &prepared) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  prepared.module.get().print(out);
+  return text;
+}
+
+/// Everything but the weights.
+Status writeHead(ArtifactWriter &writer, const Prepared &prepared, const ModelSource &source,
+                 const CompiledCode &code) {
+  PLX_RETURN_IF_ERROR(writer.addSection(artifact::kManifest, SectionKind::Manifest,
+                                        serializeProgram(prepared.plan.program)));
+  for (const auto &[isa, image] : code.images)
+    PLX_RETURN_IF_ERROR(
+        writer.addSection(std::string(artifact::kCodePrefix) + isa, SectionKind::Code, image));
+  if (!source.tokenizer.empty())
+    PLX_RETURN_IF_ERROR(
+        writer.addSection(artifact::kTokenizer, SectionKind::Text, source.tokenizer));
+  if (!source.chatTemplate.empty())
+    PLX_RETURN_IF_ERROR(
+        writer.addSection(artifact::kChatTemplate, SectionKind::Text, source.chatTemplate));
+  return writer.addSection(artifact::kIr, SectionKind::Text, irText(prepared));
+}
+
+/// Copies packed weights out of another artifact.
+Status copyWeights(ArtifactWriter &writer, const Container &from, const Progress &progress) {
+  std::string_view weights = from.section(artifact::kWeights);
+  for (size_t at = 0; at < weights.size(); at += artifact::kHashChunk) {
+    std::string_view chunk = weights.substr(at, artifact::kHashChunk);
+    PLX_RETURN_IF_ERROR(writer.appendWeights(chunk.data(), chunk.size()));
+    PLX_RETURN_IF_ERROR(report(progress, "pack", at + chunk.size(), weights.size()));
+  }
+  return Status::ok();
+}
+
+/// Writes the artifact of a prepared model; `packed` has the same weights already, or is null.
+Expected<CompileResult> writeArtifact(Prepared prepared, const ModelSource &source,
+                                      const CompileOptions &options,
+                                      const std::vector<std::string> &isas, const std::string &path,
+                                      const Container *packed, const Progress &progress,
+                                      CompileStats stats) {
+  PLX_ASSIGN(CompiledCode code, obtainCode(prepared, options, isas, progress, stats));
+  prepared.plan.program.report = code.report;
+  PLX_ASSIGN(ArtifactWriter writer, ArtifactWriter::create(path));
+  PLX_RETURN_IF_ERROR(writeHead(writer, prepared, source, code));
+  PLX_RETURN_IF_ERROR(writer.beginWeights());
+  if (packed) {
+    PhaseTimer timer(stats.pack);
+    stats.weightsCached = true;
+    PLX_RETURN_IF_ERROR(copyWeights(writer, *packed, progress));
+  } else {
+    ArtifactSink sink(writer);
+    PLX_RETURN_IF_ERROR(pack(prepared, source, sink, options, progress, stats));
+  }
+  PLX_RETURN_IF_ERROR(writer.endWeights());
+  PLX_RETURN_IF_ERROR(writer.commit());
+  return CompileResult{path, std::move(prepared.plan.program), stats};
+}
+
+} // namespace
+
+Expected<CompileResult> compileToFile(const ModelSource &source, const CompileOptions &options,
+                                      const std::string &path, const Progress &progress) {
+  CompileStats stats;
+  PLX_ASSIGN(auto isas, chooseIsas(options, everyIsa()));
+  PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
+  return writeArtifact(std::move(prepared), source, options, isas, path, nullptr, progress, stats);
+}
+
+Expected<std::shared_ptr<const ModelImage>> compileInMemory(const ModelSource &source,
+                                                            const CompileOptions &options,
+                                                            const Progress &progress,
+                                                            CompileStats *statsOut) {
+  CompileStats stats;
+  PLX_ASSIGN(auto best, bestIsa());
+  PLX_ASSIGN(auto isas, chooseIsas(options, std::move(best)));
+  PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
+  PLX_RETURN_IF_ERROR(report(progress, "compile", 0, 1));
+  auto image = std::make_shared<ModelImage>();
+  PLX_ASSIGN(auto lowered,
+             lowerFor(prepared, isas[0], options, prepared.plan.program.report, stats));
+  PLX_ASSIGN(image->code, jitModule(*lowered, isas[0], prepared.plan.symbols(), stats));
+  PLX_RETURN_IF_ERROR(report(progress, "compile", 1, 1));
+  PLX_ASSIGN(auto weights, MemoryWeights::create(prepared.plan.program.weights));
+  PLX_RETURN_IF_ERROR(pack(prepared, source, *weights, options, progress, stats));
+  image->weights = std::move(weights);
+  image->program = std::move(prepared.plan.program);
+  image->tokenizer = source.tokenizer;
+  image->chatTemplate = source.chatTemplate;
+  if (statsOut)
+    *statsOut = stats;
+  return std::shared_ptr<const ModelImage>(std::move(image));
+}
+
+Expected<CompileResult> compileThroughCache(const ModelSource &source, CompileOptions options,
+                                            const CompileCache &cache, const Progress &progress) {
+  CompileStats stats;
+  options.cache = &cache;
+  PLX_ASSIGN(auto best, bestIsa());
+  PLX_ASSIGN(auto isas, chooseIsas(options, std::move(best)));
+  PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
+  std::string weights = weightsKey(prepared.model, prepared.plan, source.tensors);
+  // The rest of the artifact is data: tokenizer, template and what the front end says of the model.
+  std::string data = KeyHasher()
+                         .add(codeKeyOf(prepared, options, isas))
+                         .add(serializeProgram(prepared.plan.program))
+                         .add(source.tokenizer)
+                         .add(source.chatTemplate)
+                         .hex();
+  std::string path = cache.artifactPath(data, weights);
+  if (auto found = Artifact::open(path)) {
+    stats.codeCached = stats.weightsCached = true;
+    return CompileResult{path, (*found)->program(), stats};
+  }
+  auto packed = cache.findWeights(weights);
+  return writeArtifact(std::move(prepared), source, options, isas, path, packed.get(), progress,
+                       stats);
+}
+
+} // namespace plexus::compiler

@@ -1,0 +1,82 @@
+// Contexts, text in and out, and objects.
+#include "compiler/Compile.h"
+#include "compiler/Stages.h"
+#include "compiler/codegen/Codegen.h"
+#include "compiler/support/Diagnostics.h"
+#include "dialects/attn/AttnOps.h"
+#include "runtime/io/AtomicFile.h"
+
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/Parser/Parser.h"
+#include "passes/Pipelines.h"
+#include "passes/lower/cpu/emit/Isa.h"
+
+namespace plexus::compiler {
+
+using namespace mlir;
+
+namespace {
+
+std::string print(Operation *op) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  op->print(out);
+  return text;
+}
+
+} // namespace
+
+std::unique_ptr<MLIRContext> makeContext() {
+  DialectRegistry registry;
+  registerAllDialects(registry);
+  registry.insert<plx::PlxDialect, attn::AttnDialect>();
+  registerAllExtensions(registry);
+  auto context = std::make_unique<MLIRContext>(registry);
+  context->loadDialect<plx::PlxDialect, attn::AttnDialect>();
+  return context;
+}
+
+Expected<OwningOpRef<ModuleOp>> parseModule(MLIRContext &context, std::string_view text,
+                                            const std::string &name) {
+  DiagnosticCollector diagnostics(&context);
+  auto module = parseSourceString<ModuleOp>(text, ParserConfig(&context), name);
+  if (!module)
+    return diagnostics.status(Code::Corrupt, name + " is not MLIR");
+  return module;
+}
+
+Expected<std::string> printModule(const ModelSource &source, const CompileOptions &options,
+                                  const std::string &afterPass) {
+  if (afterPass == "import")
+    return print(source.module.get());
+  CompileStats stats;
+  if (afterPass.empty()) {
+    PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
+    return print(*prepared.module);
+  }
+  PLX_ASSIGN(auto isas, chooseIsas(options, everyIsa()));
+  OwningOpRef<ModuleOp> module = cast<ModuleOp>(source.module.get()->clone());
+  DiagnosticCollector diagnostics(module->getContext());
+  if (failed(runUntil(*module, afterPass, options.model, *emit::findIsa(isas[0]), options.cpu)))
+    return diagnostics.status(Code::NotFound, "no pass '" + afterPass + "' ran");
+  return print(*module);
+}
+
+Expected<std::vector<std::string>>
+emitObjects(const ModelSource &source, const CompileOptions &options, const std::string &path) {
+  CompileStats stats;
+  std::vector<ReportEntry> report;
+  std::vector<std::string> paths;
+  PLX_ASSIGN(auto isas, chooseIsas(options, everyIsa()));
+  PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
+  for (const std::string &isa : isas) {
+    PLX_ASSIGN(auto lowered, lowerFor(prepared, isa, options, report, stats));
+    PLX_ASSIGN(std::string object, compileToObject(*lowered, isa, prepared.plan.symbols(), stats));
+    paths.push_back(path + "." + isa + ".o");
+    PLX_RETURN_IF_ERROR(writeFileAtomically(paths.back(), object));
+  }
+  return paths;
+}
+
+} // namespace plexus::compiler
