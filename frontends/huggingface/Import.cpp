@@ -7,6 +7,7 @@
 #include "frontends/huggingface/WeightIndex.h"
 #include "runtime/io/MappedFile.h"
 #include "runtime/plugins/Host.h"
+#include "runtime/text/Tokenizer.h"
 
 #include <filesystem>
 
@@ -85,6 +86,22 @@ Expected<ImportedModel> buildModel(MLIRContext &context, const ModelFiles &files
   return out;
 }
 
+/// The directory's tokenizer, checked and serialized; empty where it has none.
+static Expected<std::string> readTokenizer(const ModelDirectory &directory) {
+  auto path = directory.tokenizerPath();
+  if (!path)
+    return std::string();
+  PLX_ASSIGN(std::string json, readTextFile(*path, kMaxTokenizerBytes));
+  std::string config;
+  if (auto configPath = directory.tokenizerConfigPath()) {
+    PLX_ASSIGN(config, readTextFile(*configPath, kMaxTokenizerBytes));
+  }
+  auto tokenizer = Tokenizer::fromJson(json, config);
+  if (!tokenizer)
+    return tokenizer.status().at(*path);
+  return (*tokenizer)->serialize();
+}
+
 Expected<ImportedModel> importDirectory(MLIRContext &context, const std::string &path,
                                         const FamilyFinder &findFamily) {
   PLX_ASSIGN(ModelDirectory directory, ModelDirectory::open(path));
@@ -104,9 +121,7 @@ Expected<ImportedModel> importDirectory(MLIRContext &context, const std::string 
   out.embedding = directory.sentenceEmbedding();
   PLX_ASSIGN(auto chat, directory.readChatTemplate());
   out.chatTemplate = chat.value_or("");
-  if (auto tokenizer = directory.tokenizerPath()) {
-    PLX_ASSIGN(out.tokenizer, readTextFile(*tokenizer, kMaxTokenizerBytes));
-  }
+  PLX_ASSIGN(out.tokenizer, readTokenizer(directory));
   return out;
 }
 

@@ -1,0 +1,133 @@
+// The compiler as the runtime calls it: front ends, then the driver.
+#include "runtime/api/CompilerService.h"
+
+#include "compiler/Compile.h"
+#include "frontends/ImportModel.h"
+#include "runtime/plugins/Host.h"
+
+#include <array>
+#include <optional>
+
+namespace plexus::frontends {
+namespace {
+
+using compiler::CompileOptions;
+
+template <typename E, size_t N>
+Expected<E> choose(const char *option, const std::string &word,
+                   const std::array<std::pair<const char *, E>, N> &words) {
+  std::string known;
+  for (auto [name, value] : words) {
+    if (word == name)
+      return value;
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  return error(Code::InvalidArgument) << option << " is '" << word << "'; known are " << known;
+}
+
+Expected<CompileOptions> readChoices(const CompileChoices &c) {
+  using namespace compiler;
+  static constexpr std::array<std::pair<const char *, WeightType>, 4> weights = {
+      {{"source", WeightType::Source},
+       {"f32", WeightType::F32},
+       {"bf16", WeightType::Bf16},
+       {"f16", WeightType::F16}}};
+  static constexpr std::array<std::pair<const char *, Compute>, 3> computes = {
+      {{"auto", Compute::Auto}, {"f32", Compute::F32}, {"bf16", Compute::Bf16}}};
+  static constexpr std::array<std::pair<const char *, Products>, 3> products = {
+      {{"auto", Products::Auto}, {"generated", Products::Generated}, {"onednn", Products::OneDnn}}};
+  CompileOptions options;
+  PLX_ASSIGN(options.model.weights, choose("weights", c.weights, weights));
+  PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
+  PLX_ASSIGN(options.cpu.products, choose("products", c.products, products));
+  options.isas = c.isas;
+  return options;
+}
+
+CompileReply reply(compiler::CompileResult result) {
+  CompileReply out;
+  out.paths = {std::move(result.path)};
+  out.program = std::move(result.program);
+  out.compileSeconds = result.stats.compile();
+  out.packSeconds = result.stats.pack;
+  out.codeBytes = result.stats.codeBytes;
+  out.weightBytes = result.stats.weightBytes;
+  out.codeCached = result.stats.codeCached;
+  out.weightsCached = result.stats.weightsCached;
+  return out;
+}
+
+/// Everything that one call works on.
+struct Job {
+  std::unique_ptr<mlir::MLIRContext> context = compiler::makeContext();
+  compiler::ModelSource source;
+  CompileOptions options;
+  std::optional<compiler::CompileCache> cache;
+
+  Status open(const std::string &model, const CompileChoices &choices) {
+    PLX_ASSIGN(options, readChoices(choices));
+    if (choices.useCache) {
+      PLX_ASSIGN(cache, compiler::CompileCache::open(choices.cacheFolder));
+      options.cache = &*cache;
+    }
+    PLX_ASSIGN(source, importModel(*context, model, familyFinder(PluginHost::shared())));
+    return Status::ok();
+  }
+};
+
+class Service final : public CompilerService {
+public:
+  Expected<CompileReply> compileToFile(const std::string &model, const std::string &emit,
+                                       const std::string &output, const CompileChoices &choices,
+                                       const CompileProgress &progress) override {
+    Job job;
+    PLX_RETURN_IF_ERROR(job.open(model, choices));
+    if (emit == "plx") {
+      PLX_ASSIGN(auto result, compiler::compileToFile(job.source, job.options, output, progress));
+      return reply(std::move(result));
+    }
+    if (emit == "obj") {
+      CompileReply out;
+      PLX_ASSIGN(out.paths, compiler::emitObjects(job.source, job.options, output));
+      return out;
+    }
+    return error(Code::InvalidArgument)
+           << "emit is '" << emit << "'; known are plx, lib, obj, mlir";
+  }
+
+  Expected<CompileReply> compileThroughCache(const std::string &model,
+                                             const CompileChoices &choices,
+                                             const CompileProgress &progress) override {
+    Job job;
+    PLX_RETURN_IF_ERROR(job.open(model, choices));
+    if (!job.cache)
+      return error(Code::InvalidArgument) << "compiling through the cache without a cache";
+    PLX_ASSIGN(auto result,
+               compiler::compileThroughCache(job.source, job.options, *job.cache, progress));
+    return reply(std::move(result));
+  }
+
+  Expected<std::shared_ptr<const ModelImage>>
+  compileInMemory(const std::string &model, const CompileChoices &choices,
+                  const CompileProgress &progress) override {
+    // Code lives on in the image's JIT; the context is needed for compiling only.
+    Job job;
+    PLX_RETURN_IF_ERROR(job.open(model, choices));
+    return compiler::compileInMemory(job.source, job.options, progress);
+  }
+
+  Expected<std::string> printModule(const std::string &model, const std::string &afterPass,
+                                    const CompileChoices &choices) override {
+    Job job;
+    PLX_RETURN_IF_ERROR(job.open(model, choices));
+    return compiler::printModule(job.source, job.options, afterPass);
+  }
+};
+
+} // namespace
+} // namespace plexus::frontends
+
+extern "C" __attribute__((visibility("default"))) plexus::CompilerService *plxCompilerService() {
+  static plexus::frontends::Service service;
+  return &service;
+}

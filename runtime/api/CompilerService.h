@@ -1,0 +1,68 @@
+// What the runtime asks of the compiler, which lives in another library that is loaded only when
+// something is to be compiled (libMLIR costs 50 ms and 100 MB).
+#pragma once
+
+#include "runtime/program/Program.h"
+#include "runtime/support/Status.h"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plexus {
+
+/// Choices of a compilation, as the command line names them. Unknown words are refused by name.
+struct CompileChoices {
+  std::string weights = "source"; ///< source, f32, bf16, f16: how weights are stored.
+  std::string compute = "auto";   ///< auto, f32, bf16: how activations enter products.
+  std::string products = "auto";  ///< auto, generated, onednn: products with many rows.
+  std::vector<std::string> isas; ///< x86-64-v3, avx512; empty: all (artifacts), the host's (cache).
+  std::string cacheFolder;       ///< Empty: the default place.
+  bool useCache = true;
+};
+
+/// How the work goes on: the phase ("compile", "pack"), and how much of it is done. False cancels.
+using CompileProgress = std::function<bool(std::string_view phase, uint64_t done, uint64_t total)>;
+
+/// What a compilation made and what it took.
+struct CompileReply {
+  std::vector<std::string> paths; ///< Files written.
+  Program program;
+  double compileSeconds = 0, packSeconds = 0;
+  uint64_t codeBytes = 0, weightBytes = 0;
+  bool codeCached = false, weightsCached = false;
+};
+
+/// MODEL is a Hugging Face directory, a GGUF file or a module's text (.mlir).
+class CompilerService {
+public:
+  virtual ~CompilerService() = default;
+  /// emit: "plx" (artifact), "lib" (shared library and C header), "obj" (relocatable objects).
+  virtual Expected<CompileReply> compileToFile(const std::string &model, const std::string &emit,
+                                               const std::string &output,
+                                               const CompileChoices &choices,
+                                               const CompileProgress &progress) = 0;
+  /// The artifact in the cache, made if it is not there: CompileReply::paths[0].
+  virtual Expected<CompileReply> compileThroughCache(const std::string &model,
+                                                     const CompileChoices &choices,
+                                                     const CompileProgress &progress) = 0;
+  /// Compiled just in time, weights packed into memory.
+  virtual Expected<std::shared_ptr<const ModelImage>>
+  compileInMemory(const std::string &model, const CompileChoices &choices,
+                  const CompileProgress &progress) = 0;
+  /// The module as text after a pass; "import": as the front end made it.
+  virtual Expected<std::string> printModule(const std::string &model, const std::string &afterPass,
+                                            const CompileChoices &choices) = 0;
+};
+
+/// Name of the library beside the runtime's, and of the function in it that returns the service.
+inline constexpr const char *kCompilerLibrary = "libplexus_frontends.so";
+inline constexpr const char *kCompilerEntry = "plxCompilerService";
+using CompilerEntry = CompilerService *(*)();
+
+/// Loads the compiler once; NotFound where this installation has none.
+Expected<CompilerService *> compilerService();
+
+} // namespace plexus
