@@ -100,7 +100,7 @@ Expected<std::vector<Row>> run(const OpenedModel &model, const Pooling &pooling,
 } // namespace
 
 Expected<std::vector<Row>> embed(const OpenedModel &model, const std::vector<std::string> &texts) {
-  const Pooling pooling = model.info().pooling.value_or(Pooling{"mean"});
+  const Pooling pooling = model.info().pooling.value_or(Pooling{"mean", false, 0, false, ""});
   std::vector<std::vector<int32_t>> ids;
   for (const std::string &text : texts) {
     PLX_ASSIGN(auto tokens, tokenize(model, pooling, text));
