@@ -1,0 +1,75 @@
+// Options that several commands have, and how errors leave.
+#include "Command.h"
+
+#include "Progress.h"
+#include "runtime/plugins/Host.h"
+#include "runtime/threads/ThreadPool.h"
+
+#include <cstdio>
+
+namespace plexus::cli {
+
+int fail(const Status &status) {
+  std::fprintf(stderr, "plexus: %s\n", status.message().c_str());
+  return status.code() == Code::InvalidArgument ? kUsage : kFailed;
+}
+
+void printJson(const nlohmann::ordered_json &document) {
+  const std::string text =
+      document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+}
+
+void ModelArguments::add(CLI::App &command, bool compileOnly) {
+  command
+      .add_option("MODEL", model,
+                  compileOnly
+                      ? "A Hugging Face directory, a GGUF file, or a module's text (.mlir)"
+                      : "An artifact (.plx), or what `plexus compile` takes: it is compiled "
+                        "through the cache")
+      ->required();
+  const char *group = "Compilation";
+  command
+      .add_option("--weights", choices.weights,
+                  "How weights are stored: source (as in the file), f32, bf16, f16")
+      ->group(group)
+      ->capture_default_str();
+  command
+      .add_option("--compute", choices.compute,
+                  "How activations enter products: auto, f32 (equality with references), bf16")
+      ->group(group)
+      ->capture_default_str();
+  command
+      .add_option("--products", choices.products,
+                  "Products with many rows: auto, generated, onednn")
+      ->group(group)
+      ->capture_default_str();
+  command
+      .add_option("--isa", choices.isas,
+                  "Instruction sets to generate code for (x86-64-v3, avx512); default: all in an "
+                  "artifact, this CPU's otherwise")
+      ->delimiter(',')
+      ->group(group);
+  command.add_option("--cache", choices.cacheFolder, "Folder of the compile cache")->group(group);
+  command.add_flag("!--no-cache", choices.useCache, "Compile afresh")->group(group);
+  command.add_option("--plugin", plugins, "A plugin to load, or a folder of them")->group(group);
+}
+
+Status ModelArguments::apply() const {
+  for (const std::string &path : plugins)
+    PLX_RETURN_IF_ERROR(PluginHost::shared().add(path));
+  if (threads > 0)
+    ThreadPool::shared().setThreads(threads);
+  return Status::ok();
+}
+
+Expected<OpenedModelPtr> ModelArguments::openOne(const std::string &path, bool jit) const {
+  OpenOptions options;
+  options.compile = choices;
+  options.jit = jit || !choices.useCache;
+  options.progress = progressBar();
+  return openModel(path, options);
+}
+
+} // namespace plexus::cli

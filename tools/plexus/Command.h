@@ -1,0 +1,42 @@
+// What the commands share: how one is declared, how errors leave, and the options that several
+// have.
+#pragma once
+
+#include "runtime/api/OpenModel.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <functional>
+
+namespace plexus::cli {
+
+/// Exit codes: 0 done, 1 failed, 2 wrong usage.
+inline constexpr int kDone = 0, kFailed = 1, kUsage = 2;
+
+/// A command: adds itself to the app, and what runs when it was chosen.
+using Register = std::function<int()> (*)(CLI::App &app);
+
+std::function<int()> addCompile(CLI::App &app);
+std::function<int()> addGenerate(CLI::App &app);
+
+/// Prints an error to stderr; returns its exit code (wrong usage for InvalidArgument).
+int fail(const Status &status);
+
+/// One JSON document on stdout.
+void printJson(const nlohmann::ordered_json &document);
+
+/// MODEL, --weights, --compute, --products, --isa, --cache, --no-cache, --plugin.
+struct ModelArguments {
+  std::string model;
+  CompileChoices choices;
+  std::vector<std::string> plugins;
+  int threads = 0;
+  void add(CLI::App &command, bool compileOnly);
+  /// Loads --plugin files and sets --threads.
+  Status apply() const;
+  Expected<OpenedModelPtr> open(bool jit = false) const { return openOne(model, jit); }
+  Expected<OpenedModelPtr> openOne(const std::string &path, bool jit) const;
+};
+
+} // namespace plexus::cli

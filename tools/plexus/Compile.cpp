@@ -1,0 +1,106 @@
+// plexus compile: a model to an artifact, a library, objects, or the module's text.
+#include "Command.h"
+#include "Progress.h"
+
+#include <cstdio>
+#include <map>
+
+namespace plexus::cli {
+namespace {
+
+struct Arguments {
+  ModelArguments model;
+  std::string output, emit = "plx", target = "cpu", after;
+  bool report = false, json = false;
+};
+
+void printReport(const Program &program) {
+  std::printf("%-14s %-18s %-26s %s\n", "segment", "op", "target", "why");
+  for (const ReportEntry &e : program.report)
+    std::printf("%-14s %-18s %-26s %s\n", e.segment.c_str(), e.op.c_str(), e.target.c_str(),
+                e.why.c_str());
+}
+
+nlohmann::ordered_json toJson(const CompileReply &r) {
+  nlohmann::ordered_json report = nlohmann::json::array();
+  for (const ReportEntry &e : r.program.report)
+    report.push_back({{"segment", e.segment},
+                      {"op", e.op},
+                      {"location", e.location},
+                      {"target", e.target},
+                      {"why", e.why}});
+  return {{"paths", r.paths},
+          {"compile_seconds", r.compileSeconds},
+          {"pack_seconds", r.packSeconds},
+          {"code_bytes", r.codeBytes},
+          {"weight_bytes", r.weightBytes},
+          {"code_cached", r.codeCached},
+          {"report", report}};
+}
+
+int run(const Arguments &a) {
+  if (Status s = a.model.apply(); !s)
+    return fail(s);
+  if (a.target != "cpu")
+    return fail(error(Code::Unsupported) << "target '" << a.target << "'; this version has: cpu");
+  auto service = compilerService();
+  if (!service)
+    return fail(service.status());
+  if (a.emit == "mlir") {
+    auto text = (*service)->printModule(a.model.model, a.after, a.model.choices);
+    if (!text)
+      return fail(text.status());
+    std::FILE *out = a.output.empty() ? stdout : std::fopen(a.output.c_str(), "w");
+    if (!out)
+      return fail(error(Code::Io) << a.output << ": cannot be written");
+    std::fwrite(text->data(), 1, text->size(), out);
+    return out == stdout || std::fclose(out) == 0
+               ? kDone
+               : fail(error(Code::Io) << a.output << ": writing failed");
+  }
+  if (!a.after.empty())
+    return fail(error(Code::InvalidArgument) << "--after goes with --emit mlir");
+  if (a.output.empty())
+    return fail(error(Code::InvalidArgument) << "-o says where to write");
+  auto reply =
+      (*service)->compileToFile(a.model.model, a.emit, a.output, a.model.choices, progressBar());
+  if (!reply)
+    return fail(reply.status());
+  if (a.json) {
+    printJson(toJson(*reply));
+    return kDone;
+  }
+  if (a.report)
+    printReport(reply->program);
+  for (const std::string &path : reply->paths)
+    std::fprintf(stderr, "wrote %s\n", path.c_str());
+  std::fprintf(stderr, "compiled in %.2f s%s, packed %.1f MB in %.2f s\n", reply->compileSeconds,
+               reply->codeCached ? " (code from the cache)" : "", reply->weightBytes / 1e6,
+               reply->packSeconds);
+  return kDone;
+}
+
+} // namespace
+
+std::function<int()> addCompile(CLI::App &app) {
+  auto a = std::make_shared<Arguments>();
+  CLI::App *c = app.add_subcommand(
+      "compile", "Compile a model ahead of time.\n\n"
+                 "  plexus compile SmolLM2-135M-Instruct/ -o smol.plx --weights bf16 --report\n"
+                 "  plexus compile model.gguf -o model.plx\n"
+                 "  plexus compile model/ --emit mlir --after plx-fuse-epilogue");
+  a->model.add(*c, true);
+  c->add_option("-o,--output", a->output, "The file to write");
+  c->add_option("--emit", a->emit,
+                "plx: artifact; lib: shared library and C header; obj: objects; mlir: text")
+      ->check(CLI::IsMember({"plx", "lib", "obj", "mlir"}))
+      ->capture_default_str();
+  c->add_option("--after", a->after,
+                "With --emit mlir: the pass after which to print ('import': before all)");
+  c->add_option("--target", a->target, "What to compile for: cpu")->capture_default_str();
+  c->add_flag("--report", a->report, "List each op, where it went and why");
+  c->add_flag("--json", a->json, "Print the result as JSON");
+  return [a] { return run(*a); };
+}
+
+} // namespace plexus::cli
