@@ -81,6 +81,9 @@ function(plexus_fuzzer name)
   add_dependencies(sanitized ${name})
 endfunction()
 
+# All plugins that Plexus ships.
+add_custom_target(plexus_plugins)
+
 # plexus_plugin(name SOURCES...): a plugin of the stable tier, built as any third party would.
 function(plexus_plugin name)
   cmake_parse_arguments(A "" "" "SOURCES" ${ARGN})
@@ -95,5 +98,6 @@ function(plexus_plugin name)
     target_link_options(${name} PRIVATE -fsanitize=${PLEXUS_SANITIZE})
   endif()
   set_target_properties(${name} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${PLEXUS_PLUGIN_OUTPUT_DIRECTORY})
+  add_dependencies(plexus_plugins ${name})
   install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/plexus/plugins)
 endfunction()

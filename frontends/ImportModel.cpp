@@ -3,6 +3,7 @@
 
 #include "frontends/gguf/GgufModel.h"
 #include "runtime/io/MappedFile.h"
+#include "runtime/io/Safetensors.h"
 #include "runtime/text/Tokenizer.h"
 
 #include <filesystem>
