@@ -6,6 +6,9 @@
 #include "runtime/threads/ThreadPool.h"
 
 #include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 
 namespace plexus::cli {
 
@@ -19,6 +22,34 @@ void printJson(const nlohmann::ordered_json &document) {
       document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);
+}
+
+CLI::Option *addRepeated(CLI::App &command, const std::string &name,
+                         std::vector<std::string> &values, const std::string &help) {
+  // Without this, one flag would take all words behind it, MODEL included.
+  return command.add_option(name, values, help + "; may be repeated")->allow_extra_args(false);
+}
+
+Expected<std::vector<std::pair<std::string, std::string>>>
+parseSettings(const std::vector<std::string> &settings) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string &setting : settings) {
+    const size_t eq = setting.find('=');
+    if (eq == std::string::npos || eq == 0)
+      return error(Code::InvalidArgument) << "--set wants key=value, got '" << setting << "'";
+    out.emplace_back(setting.substr(0, eq), setting.substr(eq + 1));
+  }
+  return out;
+}
+
+Expected<std::string> readInput(const std::string &path) {
+  if (path == "-")
+    return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(file), {});
+  if (!file.is_open() || file.bad())
+    return error(Code::NotFound) << path << ": cannot be read";
+  return bytes;
 }
 
 void ModelArguments::add(CLI::App &command, bool compileOnly) {
@@ -50,10 +81,13 @@ void ModelArguments::add(CLI::App &command, bool compileOnly) {
                   "Instruction sets to generate code for (x86-64-v3, avx512); default: all in an "
                   "artifact, this CPU's otherwise")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group(group);
   command.add_option("--cache", choices.cacheFolder, "Folder of the compile cache")->group(group);
   command.add_flag("!--no-cache", choices.useCache, "Compile afresh")->group(group);
-  command.add_option("--plugin", plugins, "A plugin to load, or a folder of them")->group(group);
+  addRepeated(command, "--plugin", plugins, "A plugin to load, or a folder of them")->group(group);
+  command.add_option("--threads", threads, "Threads that compute; default: one a core")
+      ->check(CLI::Range(1, 1024));
 }
 
 Status ModelArguments::apply() const {

@@ -19,12 +19,30 @@ using Register = std::function<int()> (*)(CLI::App &app);
 
 std::function<int()> addCompile(CLI::App &app);
 std::function<int()> addGenerate(CLI::App &app);
+std::function<int()> addRun(CLI::App &app);
+std::function<int()> addBench(CLI::App &app);
+std::function<int()> addEmbed(CLI::App &app);
+std::function<int()> addTokenize(CLI::App &app);
+std::function<int()> addPerplexity(CLI::App &app);
+std::function<int()> addInspect(CLI::App &app);
+std::function<int()> addPlugins(CLI::App &app);
 
 /// Prints an error to stderr; returns its exit code (wrong usage for InvalidArgument).
 int fail(const Status &status);
 
 /// One JSON document on stdout.
 void printJson(const nlohmann::ordered_json &document);
+
+/// An option that may be given several times, one value each time.
+CLI::Option *addRepeated(CLI::App &command, const std::string &name,
+                         std::vector<std::string> &values, const std::string &help);
+
+/// The arguments of --set, each key=value.
+Expected<std::vector<std::pair<std::string, std::string>>>
+parseSettings(const std::vector<std::string> &settings);
+
+/// All bytes of a file, or of stdin for "-".
+Expected<std::string> readInput(const std::string &path);
 
 /// MODEL, --weights, --compute, --products, --isa, --cache, --no-cache, --plugin.
 struct ModelArguments {

@@ -4,8 +4,7 @@
 #include "runtime/api/Generate.h"
 
 #include <cstdio>
-#include <iostream>
-#include <iterator>
+#include <optional>
 
 namespace plexus::cli {
 namespace {
@@ -13,7 +12,8 @@ namespace {
 struct Arguments {
   ModelArguments model;
   GenerateRequest request;
-  std::string prompt, system;
+  std::optional<std::string> prompt;
+  std::string system;
   bool chat = false, json = false, jit = false;
   std::vector<std::string> set, drafts;
   /// Options with a flag of their own: what --set would give them.
@@ -76,27 +76,30 @@ void printSummary(const GenerationResult &r, const OpenedModel &model) {
 }
 
 Status prepare(Arguments &a) {
-  for (const std::string &kv : a.set) {
-    const size_t eq = kv.find('=');
-    if (eq == std::string::npos || eq == 0)
-      return error(Code::InvalidArgument) << "--set wants key=value, got '" << kv << "'";
-    a.request.options.emplace_back(kv.substr(0, eq), kv.substr(eq + 1));
-  }
+  PLX_ASSIGN(a.request.options, parseSettings(a.set));
   for (auto &[name, value] : a.sampling)
     if (!value.empty())
       a.request.options.emplace_back(name, value);
-  if (!a.prompt.empty() || a.request.promptIds.empty()) {
-    std::string text = a.prompt;
-    if (text == "-")
-      text.assign(std::istreambuf_iterator<char>(std::cin), {});
-    if (a.chat) {
-      if (!a.system.empty())
-        a.request.chat.push_back({"system", a.system});
-      a.request.chat.push_back({"user", text});
-    } else {
-      a.request.prompt = text;
-    }
+  if (!a.system.empty() && !a.chat)
+    return Status(Code::InvalidArgument, "--system goes with --chat");
+  if (!a.prompt) {
+    if (a.request.promptIds.empty())
+      return Status(Code::InvalidArgument, "give --prompt TEXT (- reads stdin) or --prompt-ids");
+    if (a.chat)
+      return Status(Code::InvalidArgument, "--chat goes with --prompt");
+    return Status::ok();
   }
+  std::string text = *a.prompt;
+  if (text == "-") {
+    PLX_ASSIGN(text, readInput("-"));
+  }
+  if (!a.chat) {
+    a.request.prompt = text;
+    return Status::ok();
+  }
+  if (!a.system.empty())
+    a.request.chat.push_back({"system", a.system});
+  a.request.chat.push_back({"user", text});
   return Status::ok();
 }
 
@@ -158,14 +161,15 @@ std::function<int()> addGenerate(CLI::App &app) {
   auto *prompt = c->add_option("--prompt", a->prompt, "The text to continue; - reads stdin");
   c->add_option("--prompt-ids", a->request.promptIds, "Token ids to continue, as 1,2,3")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->excludes(prompt);
   c->add_flag("--chat", a->chat, "The prompt is a user's message, put into the chat template");
   c->add_option("--system", a->system, "With --chat: the system message");
   c->add_option("--strategy", a->request.strategy,
                 "Decoding strategy (`plexus plugins` lists them); default: sample with a "
                 "temperature, otherwise greedy");
-  c->add_option("--set", a->set, "key=value for strategy and samplers; may be repeated");
-  c->add_option("--draft", a->drafts, "Draft model for speculation");
+  addRepeated(*c, "--set", a->set, "key=value for strategy and samplers");
+  addRepeated(*c, "--draft", a->drafts, "Draft model for speculation");
   c->add_option("--max-tokens", a->request.maxTokens, "Most new tokens")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -173,10 +177,11 @@ std::function<int()> addGenerate(CLI::App &app) {
   for (size_t i = 0; i < a->sampling.size(); ++i)
     c->add_option(flags[i], a->sampling[i].second)->check(CLI::Number)->group("Sampling");
   c->add_option("--seed", a->request.seed, "Seed of the sampling")->group("Sampling");
-  c->add_option("--threads", a->model.threads, "Threads that compute")->check(CLI::PositiveNumber);
-  c->add_option("--eos", a->request.eos, "Stop tokens instead of the model's")->delimiter(',');
+  c->add_option("--eos", a->request.eos, "Stop tokens instead of the model's")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   c->add_flag("--ignore-eos", a->request.ignoreEos, "Go on after stop tokens");
-  c->add_option("--stop", a->request.stopStrings, "Text to stop at; may be repeated");
+  addRepeated(*c, "--stop", a->request.stopStrings, "Text to stop at");
   c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");
   c->add_flag("--json", a->json, "Print ids, text and timing as JSON");
   return [a] { return run(*a); };

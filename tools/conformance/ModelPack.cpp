@@ -1,0 +1,88 @@
+// From cases.json to one result a case. Fields that are not known fail the case: an ignored one
+// might change what it asks for.
+#include "tools/conformance/ModelPack.h"
+
+#include "runtime/io/Json.h"
+#include "runtime/io/Safetensors.h"
+
+#include <set>
+
+namespace plexus::conformance {
+namespace {
+
+using Json = nlohmann::json;
+
+struct Kind {
+  std::string_view name;
+  CaseRunner run;
+  std::set<std::string_view> fields; ///< Besides those that every case has.
+};
+
+const Kind kKinds[] = {
+    {"forward", runForward, {"compare_mask"}},
+    {"greedy", runGreedy, {"max_new_tokens", "eos_token_id", "pad_token_id", "min_argmax_margin"}},
+    {"beam",
+     runBeam,
+     {"max_new_tokens", "eos_token_id", "pad_token_id", "num_beams", "length_penalty",
+      "early_stopping"}},
+    {"sample_logits",
+     runSampleLogits,
+     {"temperature", "top_k", "top_p", "min_p", "repetition_penalty"}},
+};
+
+Status runCase(const ModelPack &pack, const Json &json, CaseResult &result) {
+  const std::string kindName = json.at("kind").get<std::string>();
+  const Kind *kind = nullptr;
+  std::string known;
+  for (const Kind &k : kKinds) {
+    known += (known.empty() ? "" : ", ") + std::string(k.name);
+    if (k.name == kindName)
+      kind = &k;
+  }
+  if (!kind)
+    return error(Code::Unsupported) << "kind '" << kindName << "'; known are " << known;
+  static const std::set<std::string_view> common = {"name", "kind",   "atol",
+                                                    "rtol", "inputs", "outputs"};
+  for (const auto &[field, value] : json.items())
+    if (!common.contains(field) && !kind->fields.contains(field))
+      return error(Code::Unsupported)
+             << "a case of kind " << kindName << " with \"" << field << "\"";
+  ModelCase c{pack, json, {json.at("atol").get<double>(), json.at("rtol").get<double>()}};
+  return kind->run(c, result);
+}
+
+std::string keyOf(const Json &json, const char *group, const char *name) {
+  auto found = json.find(group);
+  return found == json.end() ? "" : found->value(name, "");
+}
+
+} // namespace
+
+std::string ModelCase::input(const char *name) const { return keyOf(json, "inputs", name); }
+std::string ModelCase::output(const char *name) const { return keyOf(json, "outputs", name); }
+
+Status runModelPack(const std::string &path, const OpenOptions &options,
+                    const std::function<bool(const CaseResult &)> &onResult) {
+  PLX_ASSIGN(Json cases, readJsonFile(path + "/cases.json"));
+  ModelPack pack;
+  pack.path = path;
+  PLX_ASSIGN(pack.tensors, openSafetensors(path + "/cases.safetensors"));
+  PLX_ASSIGN(pack.model, openModel(path + "/model", options));
+  if (!cases.is_object() || !cases.contains("cases") || !cases["cases"].is_array())
+    return error(Code::Corrupt) << path << "/cases.json: no list \"cases\"";
+  for (const Json &json : cases["cases"]) {
+    CaseResult result;
+    try {
+      result.name = json.at("name").get<std::string>();
+      if (Status s = runCase(pack, json, result); !s)
+        result.note(s.message());
+    } catch (const Json::exception &e) {
+      result.note(std::string("cases.json: ") + e.what());
+    }
+    if (!onResult(result))
+      break;
+  }
+  return Status::ok();
+}
+
+} // namespace plexus::conformance
