@@ -2,47 +2,18 @@
 #include "runtime/api/CompilerService.h"
 
 #include "compiler/Compile.h"
+#include "compiler/embed/Library.h"
+#include "frontends/BuildGraph.h"
+#include "frontends/Choices.h"
 #include "frontends/ImportModel.h"
 #include "runtime/plugins/Host.h"
 
-#include <array>
 #include <optional>
 
 namespace plexus::frontends {
 namespace {
 
 using compiler::CompileOptions;
-
-template <typename E, size_t N>
-Expected<E> choose(const char *option, const std::string &word,
-                   const std::array<std::pair<const char *, E>, N> &words) {
-  std::string known;
-  for (auto [name, value] : words) {
-    if (word == name)
-      return value;
-    known += (known.empty() ? "" : ", ") + std::string(name);
-  }
-  return error(Code::InvalidArgument) << option << " is '" << word << "'; known are " << known;
-}
-
-Expected<CompileOptions> readChoices(const CompileChoices &c) {
-  using namespace compiler;
-  static constexpr std::array<std::pair<const char *, WeightType>, 4> weights = {
-      {{"source", WeightType::Source},
-       {"f32", WeightType::F32},
-       {"bf16", WeightType::Bf16},
-       {"f16", WeightType::F16}}};
-  static constexpr std::array<std::pair<const char *, Compute>, 3> computes = {
-      {{"auto", Compute::Auto}, {"f32", Compute::F32}, {"bf16", Compute::Bf16}}};
-  static constexpr std::array<std::pair<const char *, Products>, 3> products = {
-      {{"auto", Products::Auto}, {"generated", Products::Generated}, {"onednn", Products::OneDnn}}};
-  CompileOptions options;
-  PLX_ASSIGN(options.model.weights, choose("weights", c.weights, weights));
-  PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
-  PLX_ASSIGN(options.cpu.products, choose("products", c.products, products));
-  options.isas = c.isas;
-  return options;
-}
 
 CompileReply reply(compiler::CompileResult result) {
   CompileReply out;
@@ -91,6 +62,11 @@ public:
       PLX_ASSIGN(out.paths, compiler::emitObjects(job.source, job.options, output));
       return out;
     }
+    if (emit == "lib") {
+      CompileReply out;
+      PLX_ASSIGN(out.paths, compiler::emitLibrary(job.source, job.options, {}, output, progress));
+      return out;
+    }
     return error(Code::InvalidArgument)
            << "emit is '" << emit << "'; known are plx, lib, obj, mlir";
   }
@@ -121,6 +97,11 @@ public:
     Job job;
     PLX_RETURN_IF_ERROR(job.open(model, choices));
     return compiler::printModule(job.source, job.options, afterPass);
+  }
+
+  Expected<std::unique_ptr<GraphBuild>> newGraph(const std::string &name,
+                                                 const std::string &weights) override {
+    return frontends::newGraph(name, weights);
   }
 };
 

@@ -11,6 +11,9 @@
 #include <string_view>
 #include <vector>
 
+struct plx_graph;
+struct plx_graph_api;
+
 namespace plexus {
 
 /// Choices of a compilation, as the command line names them. Unknown words are refused by name.
@@ -35,6 +38,17 @@ struct CompileReply {
   bool codeCached = false, weightsCached = false;
 };
 
+/// A graph that a program builds with the functions of plx_graph_api (include/plexus/family.h).
+class GraphBuild {
+public:
+  virtual ~GraphBuild() = default;
+  virtual const plx_graph_api *api() const = 0;
+  virtual plx_graph *graph() = 0;
+  /// Ends the building and compiles just in time. Once.
+  virtual Expected<std::shared_ptr<const ModelImage>> compile(const CompileChoices &choices,
+                                                              const CompileProgress &progress) = 0;
+};
+
 /// MODEL is a Hugging Face directory, a GGUF file or a module's text (.mlir).
 class CompilerService {
 public:
@@ -55,6 +69,9 @@ public:
   /// The module as text after a pass; "import": as the front end made it.
   virtual Expected<std::string> printModule(const std::string &model, const std::string &afterPass,
                                             const CompileChoices &choices) = 0;
+  /// `weights`: the .safetensors file of the graph's sources; empty where it has none.
+  virtual Expected<std::unique_ptr<GraphBuild>> newGraph(const std::string &name,
+                                                         const std::string &weights) = 0;
 };
 
 /// Name of the library beside the runtime's, and of the function in it that returns the service.

@@ -21,19 +21,11 @@ struct Arguments {
       {"temperature", ""}, {"top_k", ""}, {"top_p", ""}, {"min_p", ""}, {"repetition_penalty", ""}};
 };
 
-std::string stopName(plx_stop stop) {
-  switch (stop) {
-  case PLX_STOP_NONE:
-    return "strategy";
-  case PLX_STOP_TOKEN:
-    return "stop token";
-  case PLX_STOP_STRING:
-    return "stop string";
-  case PLX_STOP_LENGTH:
-    return "length";
-  default:
-    return "cancelled";
-  }
+/// Why an output ended, in the order of plx_stop.
+const char *stopName(plx_stop stop) {
+  static const char *const names[] = {"none",   "stop token", "stop string",
+                                      "length", "finished",   "context"};
+  return static_cast<size_t>(stop) < std::size(names) ? names[stop] : "unknown";
 }
 
 nlohmann::ordered_json toJson(const GenerationResult &r) {

@@ -1,0 +1,152 @@
+// Tensors in and out of the C API, and runs on them.
+#include "runtime/capi/Handles.h"
+
+#include "runtime/exec/EngineThread.h"
+#include "runtime/tensor/DLPack.h"
+
+#include <algorithm>
+#include <iterator>
+
+using namespace plexus;
+using namespace plexus::capi;
+
+namespace {
+
+/// The ABI's types are fewer than the library's.
+constexpr std::pair<plx_dtype, DType> kTypes[] = {
+    {PLX_DTYPE_F32, DType::F32},   {PLX_DTYPE_F16, DType::F16}, {PLX_DTYPE_BF16, DType::BF16},
+    {PLX_DTYPE_F64, DType::F64},   {PLX_DTYPE_I8, DType::I8},   {PLX_DTYPE_U8, DType::U8},
+    {PLX_DTYPE_I16, DType::I16},   {PLX_DTYPE_I32, DType::I32}, {PLX_DTYPE_I64, DType::I64},
+    {PLX_DTYPE_BOOL, DType::Bool},
+};
+
+/// A tensor over the caller's bytes; strides are made dense by who reads it.
+Expected<Tensor> readView(const plx_view *from, const std::string &name) {
+  plx_view v;
+  PLX_RETURN_IF_ERROR(readStruct(from, v, "plx_view").at(name));
+  constexpr int32_t kMostDims = 8;
+  if (v.ndim < 0 || v.ndim > kMostDims || (v.ndim > 0 && !v.shape))
+    return error(Code::InvalidArgument) << name << ": a view of " << v.ndim << " dimensions";
+  if (v.device != PLX_DEVICE_CPU)
+    return error(Code::Unsupported) << name << ": lies on device " << v.device << ", expected CPU";
+  const auto *type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                  [&](auto &entry) { return entry.first == v.dtype; });
+  if (type == std::end(kTypes))
+    return error(Code::InvalidArgument) << name << ": dtype " << v.dtype << " is not known";
+  std::vector<int64_t> shape(v.shape, v.shape + v.ndim);
+  if (!checkedElements(shape))
+    return error(Code::InvalidArgument) << name << ": shape " << shapeToString(shape);
+  Tensor tensor = Tensor::borrow(type->second, std::move(shape), v.data);
+  if (!v.data && tensor.count() > 0)
+    return error(Code::InvalidArgument) << name << ": data is NULL";
+  if (v.strides)
+    tensor.strides.assign(v.strides, v.strides + v.ndim);
+  return tensor;
+}
+
+Status readRunOptions(const plx_run_options *from, RunOptions &to) {
+  if (!from)
+    return Status::ok();
+  plx_run_options o;
+  PLX_RETURN_IF_ERROR(readStruct(from, o, "plx_run_options"));
+  if (o.schedule.size)
+    to.schedule = str(o.schedule);
+  for (size_t i = 0; i < o.want_count; ++i)
+    to.wants.push_back(str(o.wants[i]));
+  to.chunks.assign(o.chunks, o.chunks + o.chunk_count);
+  return Status::ok();
+}
+
+Status run(plx_model &model, const std::vector<NamedTensor> &inputs, const RunOptions &options,
+           plx_tensors **out) {
+  Status status;
+  EngineThread::shared().run([&] {
+    status = [&]() -> Status {
+      if (!model.session) {
+        PLX_ASSIGN(model.session, Session::create(model.opened->model));
+      }
+      PLX_ASSIGN(auto list, model.session->runNamed(inputs, options));
+      *out = new plx_tensors{std::move(list)};
+      return Status::ok();
+    }();
+  });
+  return status;
+}
+
+} // namespace
+
+plx_str plx_buffer_bytes(const plx_buffer *buffer) {
+  return buffer ? toStr(buffer->bytes) : plx_str{nullptr, 0};
+}
+void plx_buffer_release(plx_buffer *buffer) { delete buffer; }
+
+size_t plx_tensors_count(const plx_tensors *tensors) { return tensors ? tensors->list.size() : 0; }
+
+plx_str plx_tensors_name(const plx_tensors *tensors, size_t index) {
+  return index < plx_tensors_count(tensors) ? toStr(tensors->list[index].name)
+                                            : plx_str{nullptr, 0};
+}
+
+plx_status plx_tensors_view(const plx_tensors *tensors, size_t index, plx_view *out,
+                            plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    if (index >= plx_tensors_count(tensors))
+      return plexus::error(Code::NotFound)
+             << "tensor " << index << " of a list of " << plx_tensors_count(tensors);
+    if (out->struct_size < sizeof(plx_view))
+      return plexus::error(Code::Mismatch) << "plx_view.struct_size is " << out->struct_size;
+    const Tensor &t = tensors->list[index].tensor;
+    const auto *type = std::find_if(std::begin(kTypes), std::end(kTypes),
+                                    [&](auto &entry) { return entry.second == t.dtype; });
+    if (type == std::end(kTypes))
+      return plexus::error(Code::Unsupported)
+             << "a view of " << dtypeName(t.dtype) << "; take it as DLPack";
+    *out = {sizeof(plx_view),
+            nullptr,
+            t.data.get(),
+            type->first,
+            PLX_DEVICE_CPU,
+            static_cast<int32_t>(t.shape.size()),
+            0,
+            t.shape.data(),
+            t.strides.empty() ? nullptr : t.strides.data()};
+    return Status::ok();
+  });
+}
+
+plx_status plx_tensors_dlpack(const plx_tensors *tensors, size_t index, void **out,
+                              plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    if (index >= plx_tensors_count(tensors))
+      return plexus::error(Code::NotFound)
+             << "tensor " << index << " of a list of " << plx_tensors_count(tensors);
+    PLX_ASSIGN(dlpack::Managed * managed, exportDlpack(tensors->list[index].tensor));
+    *out = managed;
+    return Status::ok();
+  });
+}
+
+void plx_tensors_release(plx_tensors *tensors) { delete tensors; }
+
+plx_status plx_model_run(const plx_model *model, const plx_named_view *const *inputs, size_t count,
+                         const plx_run_options *options, plx_tensors **out, plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(model, "model"));
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    if (count > 0)
+      PLX_RETURN_IF_ERROR(need(inputs, "inputs"));
+    std::vector<NamedTensor> tensors;
+    for (size_t i = 0; i < count; ++i) {
+      plx_named_view n;
+      PLX_RETURN_IF_ERROR(readStruct(inputs[i], n, "plx_named_view"));
+      PLX_ASSIGN(Tensor tensor, readView(n.view, "input \"" + str(n.name) + "\""));
+      tensors.push_back({str(n.name), std::move(tensor)});
+    }
+    RunOptions o;
+    PLX_RETURN_IF_ERROR(readRunOptions(options, o));
+    // The session is the engine thread's, whoever holds the handle.
+    return run(*const_cast<plx_model *>(model), tensors, o, out);
+  });
+}
