@@ -169,6 +169,7 @@ private:
     for (plx::LinearOp op : members) {
       int64_t size = cast<RankedTensorType>(op.getType()).getShape().back();
       b.setLoc(op.getLoc());
+      b.setInsertionPointAfterValue(merged); // `first` itself is erased below.
       Value slice = plx::SliceOp::create(b, merged, begin, size);
       begin += size;
       op.getResult().replaceAllUsesWith(slice);
