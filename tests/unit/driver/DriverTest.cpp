@@ -2,8 +2,9 @@
 // that the reference gives.
 #include "compiler/Compile.h"
 #include "compiler/embed/Library.h"
-#include "frontends/huggingface/Import.h"
+#include "frontends/ImportModel.h"
 #include "runtime/artifact/Artifact.h"
+#include "runtime/exec/Model.h"
 #include "runtime/exec/Session.h"
 #include "runtime/plugins/Host.h"
 #include "tests/support/TempDir.h"
@@ -27,14 +28,9 @@ protected:
   static void SetUpTestSuite() {
     context = makeContext().release();
     auto imported =
-        frontends::importDirectory(*context, kModel, frontends::familyFinder(PluginHost::shared()));
+        frontends::importModel(*context, kModel, frontends::familyFinder(PluginHost::shared()));
     ASSERT_TRUE(imported) << imported.status().message();
-    source = new ModelSource;
-    source->module = std::move(imported->module);
-    source->tensors = std::move(imported->sources);
-    source->info.name = imported->name;
-    source->info.family = imported->family;
-    source->tokenizer = std::move(imported->tokenizer);
+    source = new ModelSource(*std::move(imported));
     std::ifstream file(kModel + "/expected.json");
     expected = nlohmann::json::parse(file);
   }
