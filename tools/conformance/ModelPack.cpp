@@ -41,8 +41,11 @@ Status runCase(const ModelPack &pack, const Json &json, CaseResult &result) {
   }
   if (!kind)
     return error(Code::Unsupported) << "kind '" << kindName << "'; known are " << known;
-  static const std::set<std::string_view> common = {"name", "kind",   "atol",
-                                                    "rtol", "inputs", "outputs"};
+  static const std::set<std::string_view> common = {"name",   "kind",    "atol",         "rtol",
+                                                    "inputs", "outputs", "compute_dtype"};
+  // What the tool compiles for, unless it is told otherwise.
+  if (const std::string type = json.value("compute_dtype", "float32"); type != "float32")
+    return error(Code::Unsupported) << "a case with compute_dtype " << type;
   for (const auto &[field, value] : json.items())
     if (!common.contains(field) && !kind->fields.contains(field))
       return error(Code::Unsupported)
