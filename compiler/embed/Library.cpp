@@ -30,7 +30,7 @@ struct FileSink : WeightSink {
   AtomicFile &file;
 };
 
-/// A C identifier out of a model's name.
+/// A C identifier out of a name.
 std::string identifier(const std::string &name) {
   std::string out;
   for (char c : name)
@@ -151,7 +151,10 @@ Expected<std::vector<std::string>> emitLibrary(const ModelSource &source, Compil
   const Schedule &schedule = program.schedules[program.findSchedule("forward")];
   PLX_ASSIGN(int output, chooseOutput(schedule, library.output));
   EmbedNames names;
-  names.prefix = identifier(library.prefix.empty() ? program.model.name : library.prefix);
+  std::string stem = std::filesystem::path(path).stem();
+  if (stem.starts_with("lib"))
+    stem.erase(0, 3);
+  names.prefix = identifier(library.prefix.empty() ? stem : library.prefix);
 
   std::vector<ReportEntry> report;
   std::vector<std::string> objects(3), symbols = prepared.plan.symbols();

@@ -6,7 +6,7 @@
 namespace plexus::compiler {
 
 struct LibraryOptions {
-  /// Names in the header begin with this; empty: made from the model's name.
+  /// Names in the header begin with this; empty: the file's name without "lib" and extension.
   std::string prefix;
   /// The schedule's output that `<prefix>_forward` gives; empty: the first.
   std::string output;
