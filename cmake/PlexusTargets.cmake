@@ -63,7 +63,8 @@ function(plexus_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900)
 endfunction()
 
-# plexus_fuzzer(name SOURCES... LIBS...): a libFuzzer target; its corpus is tests/fuzz/corpus/<name>.
+# plexus_fuzzer(name SOURCES... LIBS...): a libFuzzer target; its corpus, where it has one, is
+# tests/fuzz/corpus/<name>.
 function(plexus_fuzzer name)
   if(NOT PLEXUS_FUZZ)
     return()
@@ -74,9 +75,16 @@ function(plexus_fuzzer name)
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  # libFuzzer writes what it finds to the first folder: the build's, not the corpus.
+  set(found ${CMAKE_BINARY_DIR}/fuzz/found/${name})
+  file(MAKE_DIRECTORY ${found})
+  set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+  if(NOT EXISTS ${corpus})
+    set(corpus)
+  endif()
   add_test(NAME fuzz.${name}
            COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=4096
-                   -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/ ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+                   -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/ ${found} ${corpus})
   set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 300)
   add_dependencies(sanitized ${name})
 endfunction()
