@@ -8,3 +8,12 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/PlexusConfigVersion.cmake
 install(FILES ${CMAKE_BINARY_DIR}/PlexusConfig.cmake ${CMAKE_BINARY_DIR}/PlexusConfigVersion.cmake
   DESTINATION ${plexus_package_dir})
 install(EXPORT PlexusTargets NAMESPACE Plexus:: DESTINATION ${plexus_package_dir})
+
+# A oneDNN in a folder that the loader does not search by itself, as the SDK's, is installed beside the
+# libraries that need it, under the one name that they ask for.
+get_target_property(plexus_dnnl_type DNNL::dnnl TYPE)
+get_target_property(plexus_dnnl_headers DNNL::dnnl INTERFACE_INCLUDE_DIRECTORIES)
+if(plexus_dnnl_type STREQUAL SHARED_LIBRARY AND NOT plexus_dnnl_headers MATCHES "^/usr/")
+  install(PROGRAMS $<TARGET_FILE:DNNL::dnnl> DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          RENAME $<TARGET_SONAME_FILE_NAME:DNNL::dnnl>)
+endif()
