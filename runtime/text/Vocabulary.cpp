@@ -1,6 +1,9 @@
 // The token table of a model.
 #include "runtime/text/Vocabulary.h"
 
+#include <utility>
+#include <xxhash.h>
+
 namespace plexus::text {
 
 Expected<Vocabulary> Vocabulary::fromJson(const Json &object, std::string_view what) {
@@ -19,8 +22,32 @@ Expected<Vocabulary> Vocabulary::fromJson(const Json &object, std::string_view w
 }
 
 void Vocabulary::reserve(size_t n) {
-  ids_.reserve(n);
+  resizeTable(n);
   byId_.reserve(n);
+}
+
+namespace {
+uint32_t hashOf(std::string_view s) { return uint32_t(XXH3_64bits(s.data(), s.size())); }
+} // namespace
+
+size_t Vocabulary::place(std::string_view token, uint32_t hash) const {
+  size_t mask = table_.size() - 1, i = hash & mask;
+  // The table is never full, so that every search ends.
+  while (table_[i].id != noId && !(table_[i].hash == hash && strings_[table_[i].string] == token))
+    i = (i + 1) & mask;
+  return i;
+}
+
+void Vocabulary::resizeTable(size_t tokens) {
+  size_t capacity = 16;
+  while (capacity < tokens * 2)
+    capacity *= 2;
+  if (capacity <= table_.size())
+    return;
+  std::vector<Slot> old = std::exchange(table_, std::vector<Slot>(capacity));
+  for (const Slot &slot : old)
+    if (slot.id != noId)
+      table_[place(strings_[slot.string], slot.hash)] = slot;
 }
 
 Status Vocabulary::add(std::string token, uint32_t id) {
@@ -29,25 +56,24 @@ Status Vocabulary::add(std::string token, uint32_t id) {
            << "token '" << token << "' has id " << id << "; the limit is " << maxTokenId - 1;
   if (byId_.size() <= id)
     byId_.resize(id + 1, nullptr);
-  auto known = ids_.find(token);
-  if (known != ids_.end()) {
-    const std::string *string = byId_[known->second];
-    // The older id keeps its string, so that both ids decode.
-    known->second = id;
-    byId_[id] = string;
-    return Status::ok();
+  resizeTable(strings_.size() + 1);
+  uint32_t hash = hashOf(token);
+  Slot &slot = table_[place(token, hash)];
+  if (slot.id == noId) {
+    slot = {hash, id, uint32_t(strings_.size())};
+    strings_.push_back(std::move(token));
   }
-  strings_.push_back(std::move(token));
-  ids_.emplace(strings_.back(), id);
-  byId_[id] = &strings_.back();
+  // A token given twice gets the last id; the older id keeps its string, so that both decode.
+  slot.id = id;
+  byId_[id] = &strings_[slot.string];
   return Status::ok();
 }
 
 std::optional<uint32_t> Vocabulary::find(std::string_view token) const {
-  auto it = ids_.find(token);
-  if (it == ids_.end())
+  if (table_.empty())
     return std::nullopt;
-  return it->second;
+  const Slot &slot = table_[place(token, hashOf(token))];
+  return slot.id == noId ? std::nullopt : std::optional(slot.id);
 }
 
 } // namespace plexus::text

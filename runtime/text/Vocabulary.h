@@ -5,7 +5,7 @@
 #include "runtime/text/JsonFields.h"
 #include <deque>
 #include <optional>
-#include <unordered_map>
+#include <vector>
 
 namespace plexus::text {
 
@@ -24,14 +24,25 @@ public:
   /// The token of `id`, or nullptr.
   const std::string *token(uint32_t id) const { return id < byId_.size() ? byId_[id] : nullptr; }
   /// Number of different tokens.
-  size_t size() const { return ids_.size(); }
+  size_t size() const { return strings_.size(); }
   /// One more than the largest id.
   uint32_t idLimit() const { return uint32_t(byId_.size()); }
   void reserve(size_t n);
 
 private:
-  std::deque<std::string> strings_; ///< Stable addresses for the keys below.
-  std::unordered_map<std::string_view, uint32_t> ids_;
+  /// One place of the open-addressed table from token to id; free where `id` is noId.
+  struct Slot {
+    uint32_t hash = 0;
+    uint32_t id = noId;
+    uint32_t string = 0; ///< Index into strings_.
+  };
+  static constexpr uint32_t noId = UINT32_MAX;
+  /// Where `token` is or would be.
+  size_t place(std::string_view token, uint32_t hash) const;
+  void resizeTable(size_t tokens);
+
+  std::deque<std::string> strings_; ///< Stable addresses for byId_.
+  std::vector<Slot> table_;
   std::vector<const std::string *> byId_;
 };
 

@@ -46,7 +46,13 @@ enum class NodeKind {
 };
 
 struct Node {
-  NodeKind kind;
+  Node() = default;
+  Node(const Node &) = delete;
+  Node &operator=(const Node &) = delete;
+  /// Takes the tree apart without recursion: a long chain of operators nests deeply.
+  ~Node();
+
+  NodeKind kind = NodeKind::Group;
   uint32_t line = 0;
   std::string name;
   Value value;

@@ -10,6 +10,27 @@ namespace {
 constexpr size_t maxTemplateBytes = 1u << 20;
 }
 
+Node::~Node() {
+  std::vector<NodePtr> pending;
+  auto takeChildren = [&](Node &node) {
+    for (auto *list : {&node.parts, &node.arguments, &node.body, &node.orElse}) {
+      for (NodePtr &child : *list)
+        pending.push_back(std::move(child));
+      list->clear();
+    }
+    for (auto &keyword : node.keywords)
+      pending.push_back(std::move(keyword.second));
+    node.keywords.clear();
+  };
+  takeChildren(*this);
+  while (!pending.empty()) {
+    NodePtr node = std::move(pending.back());
+    pending.pop_back();
+    if (node)
+      takeChildren(*node);
+  }
+}
+
 NodePtr parse(std::string_view source) {
   if (source.size() > maxTemplateBytes)
     fail("template of more than " + std::to_string(maxTemplateBytes) + " bytes",

@@ -37,6 +37,11 @@ void Budget::checkText(size_t bytes) {
   spend(bytes / 64);
 }
 
+Value::Value(std::string s) {
+  Budget::spend(1 + s.size() / 64);
+  data_ = std::make_shared<const std::string>(std::move(s));
+}
+
 Value Value::list(std::vector<Value> items, bool isTuple) {
   Budget::spend(items.size());
   size_t inner = 0;

@@ -43,7 +43,9 @@ using DictPtr = std::shared_ptr<const Dict>;
 
 class Value {
 public:
-  using Data = std::variant<Undefined, None, bool, int64_t, double, std::string, ListPtr, DictPtr,
+  /// Strings and lists are shared, so that copies cost no memory.
+  using StringPtr = std::shared_ptr<const std::string>;
+  using Data = std::variant<Undefined, None, bool, int64_t, double, StringPtr, ListPtr, DictPtr,
                             std::shared_ptr<Namespace>, std::shared_ptr<const Callable>,
                             std::shared_ptr<const LoopState>>;
   Value() = default;
@@ -52,9 +54,9 @@ public:
   Value(bool b) : data_(b) {}
   Value(int64_t i) : data_(i) {}
   Value(double d) : data_(d) {}
-  Value(std::string s) : data_(std::move(s)) {}
-  Value(std::string_view s) : data_(std::string(s)) {}
-  Value(const char *s) : data_(std::string(s)) {}
+  Value(std::string s);
+  Value(std::string_view s) : Value(std::string(s)) {}
+  Value(const char *s) : Value(std::string(s)) {}
   Value(std::shared_ptr<Namespace> n) : data_(std::move(n)) {}
   Value(std::shared_ptr<const Callable> c) : data_(std::move(c)) {}
   Value(std::shared_ptr<const LoopState> l) : data_(std::move(l)) {}
@@ -70,7 +72,10 @@ public:
   bool isUndefined() const { return as<Undefined>(); }
   bool isNone() const { return as<None>(); }
   bool isNumber() const { return as<int64_t>() || as<double>() || as<bool>(); }
-  const std::string *string() const { return as<std::string>(); }
+  const std::string *string() const {
+    auto s = as<StringPtr>();
+    return s ? s->get() : nullptr;
+  }
   const List *list() const;
   const Dict *dict() const;
 

@@ -128,7 +128,16 @@ INSTANTIATE_TEST_SUITE_P(
         "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}",
         "{{ " + std::string(100000, '(') + "1" + std::string(100000, ')') + " }}",
         "{{ " + std::string(100000, '-') + "1 }}", "{{ 9223372036854775807 + 1 }}",
-        "{{ 10 ** 100 }}", "{{ 99999999999999999999 }}", [] {
+        "{% set ns = namespace(l=[]) %}{% set big = 'x' * 10000000 %}{% for i in range(100000) "
+        "%}{% set ns.l = ns.l + [big ~ i] %}{% endfor %}",
+        [] {
+          std::string s = "{{ 1";
+          for (int i = 0; i < 100000; ++i)
+            s += " if 1";
+          return s + " }}";
+        }(),
+        "{{ 10 ** 100 }}", "{{ 99999999999999999999 }}",
+        [] {
           std::string s;
           for (int i = 0; i < 5000; ++i)
             s += "{% if 1 %}";
