@@ -165,16 +165,17 @@ private:
     Value matrix = plx::ParamOp::create(b, weight);
     Value vector = bias ? plx::ParamOp::create(b, bias).getResult() : Value();
     Value merged = plx::LinearOp::create(b, first.getInput(), matrix, vector);
+    // All slices first: the builder stands before `first`, which is erased below.
+    SmallVector<Value> slices;
     int64_t begin = 0;
     for (plx::LinearOp op : members) {
       int64_t size = cast<RankedTensorType>(op.getType()).getShape().back();
       b.setLoc(op.getLoc());
-      b.setInsertionPointAfterValue(merged); // `first` itself is erased below.
-      Value slice = plx::SliceOp::create(b, merged, begin, size);
+      slices.push_back(plx::SliceOp::create(b, merged, begin, size));
       begin += size;
-      op.getResult().replaceAllUsesWith(slice);
     }
-    for (plx::LinearOp op : members) {
+    for (auto [op, slice] : llvm::zip_equal(members, slices)) {
+      op.getResult().replaceAllUsesWith(slice);
       Value oldWeight = op.getWeight(), oldBias = op.getBias();
       op.erase();
       eraseParam(oldWeight);
