@@ -174,7 +174,8 @@ private:
       slices.push_back(plx::SliceOp::create(b, merged, begin, size));
       begin += size;
     }
-    for (auto [op, slice] : llvm::zip_equal(members, slices)) {
+    for (auto [member, slice] : llvm::zip_equal(members, slices)) {
+      plx::LinearOp op = member;
       op.getResult().replaceAllUsesWith(slice);
       Value oldWeight = op.getWeight(), oldBias = op.getBias();
       op.erase();
