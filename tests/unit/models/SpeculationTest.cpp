@@ -20,7 +20,8 @@ protected:
     target = openExact(sourcePath("examples/models/kjv-llama"));
     draft = openExact(sourcePath("examples/models/kjv-draft"));
     ASSERT_TRUE(target && draft);
-    for (const auto &prompt : readReference("examples/models/kjv-llama/expected.json")["greedy"])
+    const auto reference = readReference("examples/models/kjv-llama/expected.json");
+    for (const auto &prompt : reference["greedy"])
       prompts.push_back(prompt["prompt_ids"].get<std::vector<int32_t>>());
   }
 
