@@ -8,13 +8,26 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <utility>
 
 namespace plexus {
 namespace {
 
+/// Closes a file descriptor at the end of its life.
+struct Descriptor {
+  int fd;
+  explicit Descriptor(int fd) : fd(fd) {}
+  Descriptor(Descriptor &&other) noexcept : fd(std::exchange(other.fd, -1)) {}
+  ~Descriptor() {
+    if (fd >= 0)
+      close(fd);
+  }
+};
+
 class ElfModule : public CodeModule {
 public:
-  ElfModule(void *handle, std::string isa) : handle_(handle), isa_(std::move(isa)) {}
+  ElfModule(Descriptor file, void *handle, std::string isa)
+      : file_(std::move(file)), handle_(handle), isa_(std::move(isa)) {}
   ~ElfModule() override { dlclose(handle_); }
   void *lookup(std::string_view symbol) const override {
     return dlsym(handle_, std::string(symbol).c_str());
@@ -22,16 +35,11 @@ public:
   std::string_view isa() const override { return isa_; }
 
 private:
+  /// Stays open as long as the code is loaded: the dynamic linker knows a library by its path, and
+  /// would take another one under the same descriptor number for this one.
+  Descriptor file_;
   void *handle_;
   std::string isa_;
-};
-
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0)
-      close(fd);
-  }
 };
 
 } // namespace
@@ -56,7 +64,8 @@ Expected<std::shared_ptr<const CodeModule>> loadCodeObject(std::string_view imag
   void *handle = dlopen(path.c_str(), RTLD_LOCAL | RTLD_NOW);
   if (!handle)
     return error(Code::Corrupt) << "the dynamic linker refused the code: " << dlerror();
-  return std::shared_ptr<const CodeModule>(std::make_shared<ElfModule>(handle, std::move(isa)));
+  return std::shared_ptr<const CodeModule>(
+      std::make_shared<ElfModule>(std::move(file), handle, std::move(isa)));
 }
 
 } // namespace plexus
