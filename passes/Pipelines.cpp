@@ -181,13 +181,22 @@ struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
 void registerPipelines() {
   PassPipelineRegistration<>("plx-model", "The target-independent passes.",
                              [](OpPassManager &manager) { buildPipeline(manager, {}); });
-  PassPipelineRegistration<CpuPipelineOptions>(
+  // Not PassPipelineRegistration: its builders cannot refuse an option's value.
+  registerPassPipeline(
       "plx-cpu", "From the plx dialects to functions with entry points.",
-      [](OpPassManager &manager, const CpuPipelineOptions &options) {
-        if (const emit::Isa *isa = emit::findIsa(options.isa.getValue()))
-          buildCpuPipeline(manager, *isa, {});
-        else
-          llvm::report_fatal_error("plx-cpu: there is no such isa");
+      [](OpPassManager &manager, StringRef text,
+         llvm::function_ref<LogicalResult(const Twine &)> fail) -> LogicalResult {
+        CpuPipelineOptions options;
+        if (failed(options.parseFromString(text)))
+          return failure();
+        const emit::Isa *isa = emit::findIsa(options.isa.getValue());
+        if (!isa)
+          return fail("plx-cpu: there is no isa '" + options.isa.getValue() + "'");
+        buildCpuPipeline(manager, *isa, {});
+        return success();
+      },
+      [](llvm::function_ref<void(const detail::PassOptions &)> visit) {
+        visit(CpuPipelineOptions());
       });
   PassPipelineRegistration<>("plx-to-llvm", "To the LLVM dialect.", buildToLlvmPipeline);
 }
