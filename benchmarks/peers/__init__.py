@@ -1,0 +1,39 @@
+"""Plexus and the programs that it is compared with, one module each, all with the same interface.
+
+A module has
+    WEIGHTS   {workload kind: {weight class: what this peer stores for it}}
+    REFUSALS  {weight class: why it is not there}, where there is more to say than that
+    version() text
+    convert(source, kind, weights, folder)   makes the file that is run; not timed; returns a Built
+    load(built, threads, context)            loads it; returns an object with, by kind,
+        causal   prefill(n), decode(context, n)
+        encoder  encode(batch, length)
+      each returning seconds; first_token(prompt) and memory() where the worker's own, which time
+      load() with a first prefill and read the process's peak, do not fit.
+Weight classes: f32, bf16 (any 16-bit type), q8, q4, file (as the file has them).
+"""
+from dataclasses import dataclass
+
+
+class Refused(Exception):
+    """What a peer, or Plexus, cannot do; the text says why."""
+
+
+@dataclass
+class Built:
+    """A model in a peer's own form."""
+
+    path: str
+    kind: str  # causal, encoder
+    stored: str  # what the weights are, in words
+    token_bytes: int  # weights read for one token: all but the embedding table's
+    vocabulary: int
+
+
+def ids(count, vocabulary):
+    """Ids all over the vocabulary, the same each time (those of `plexus bench`)."""
+    out, x = [], 0x9E3779B97F4A7C15
+    for _ in range(count):
+        x = (x * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        out.append((x >> 33) % vocabulary)
+    return out

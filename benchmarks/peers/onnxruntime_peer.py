@@ -1,0 +1,107 @@
+"""ONNX Runtime: generation through onnxruntime-genai, encoders through the runtime itself."""
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import onnxruntime
+
+from . import Built, Refused, ids
+from .huggingface import export_encoder, with_tokenizer
+from .safetensors import Checkpoint
+
+WEIGHTS = {"causal": {"f32": "f32", "q8": "int8, blocks of 32", "q4": "int4, blocks of 32"},
+           "encoder": {"f32": "f32", "q8": "int8 by quantize_dynamic"}}
+REFUSALS = {"bf16": "has no bf16 on x86 CPUs"}
+PRECISION = {"f32": "fp32", "q8": "int8", "q4": "int4"}
+BITS = {"f32": 32, "q8": 9, "q4": 5}  # with f32 scales for blocks of 32
+
+
+def version():
+    import onnxruntime_genai
+
+    return f"onnxruntime {onnxruntime.__version__}, genai {onnxruntime_genai.__version__}"
+
+
+def convert(source, kind, weights, folder):
+    make = {"causal": convert_causal, "encoder": convert_encoder}[kind]
+    path = os.path.join(folder, f"onnxruntime-{weights}" + (".onnx" if kind == "encoder" else ""))
+    if not os.path.exists(path):
+        make(source, weights, path + ".new", folder)
+        os.rename(path + ".new", path)
+    model = Checkpoint(source)
+    return Built(path, kind, WEIGHTS[kind][weights],
+                 model.matrix_elements() * BITS[weights] // 8, model.config["vocab_size"])
+
+
+def convert_causal(source, weights, path, folder):
+    command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i",
+               with_tokenizer(source, folder), "-o", path, "-p", PRECISION[weights], "-e", "cpu",
+               "-c", os.path.join(folder, "builder")]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        raise Refused("the model builder failed: " + run.stderr.strip().splitlines()[-1])
+
+
+def convert_encoder(source, weights, path, folder):
+    plain = os.path.join(folder, "encoder.onnx")
+    if not os.path.exists(plain):
+        export_encoder(source, plain)
+    if weights == "f32":
+        os.symlink(plain, path)
+        return
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    quantize_dynamic(plain, path, weight_type=QuantType.QInt8, per_channel=True)
+
+
+class Causal:
+    def __init__(self, built, threads):
+        import onnxruntime_genai as genai
+
+        self.genai = genai
+        config = genai.Config(built.path)
+        config.clear_providers()
+        config.overlay('{"model":{"decoder":{"session_options":{"intra_op_num_threads":%d}}}}' % threads)
+        self.model = genai.Model(config)
+        self.vocabulary = built.vocabulary
+
+    def begin(self, count, more):
+        p = self.genai.GeneratorParams(self.model)
+        p.set_search_options(max_length=count + more + 2, min_length=count + more + 2,
+                             do_sample=False)
+        generator = self.genai.Generator(self.model, p)
+        start = time.perf_counter()
+        generator.append_tokens(np.array([ids(count, self.vocabulary)], np.int32))
+        generator.generate_next_token()
+        return generator, time.perf_counter() - start
+
+    def prefill(self, n):
+        return self.begin(n, 1)[1]
+
+    def decode(self, context, n):
+        generator, _ = self.begin(context, n)
+        start = time.perf_counter()
+        for _ in range(n):
+            generator.generate_next_token()
+        return time.perf_counter() - start
+
+
+class Encoder:
+    def __init__(self, built, threads):
+        self.vocabulary = built.vocabulary
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(built.path, options,
+                                                    providers=["CPUExecutionProvider"])
+
+    def encode(self, batch, length):
+        tokens = np.array(ids(batch * length, self.vocabulary), np.int64).reshape(batch, length)
+        start = time.perf_counter()
+        self.session.run(None, {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
+        return time.perf_counter() - start
+
+
+def load(built, threads, context):
+    return {"causal": Causal, "encoder": Encoder}[built.kind](built, threads)

@@ -1,0 +1,133 @@
+"""OpenVINO: generation through openvino-genai, encoders through the runtime itself.
+
+Exporting a generating model needs optimum-intel with a transformers of its own, so that it runs in a
+second virtual environment (PLEXUS_OPTIMUM_PYTHON, set by environment.py).
+"""
+import os
+import subprocess
+import time
+
+import numpy as np
+import openvino
+
+from . import Built, Refused, ids
+from .huggingface import export_encoder, with_tokenizer
+from .safetensors import Checkpoint
+
+WEIGHTS = {"causal": {"f32": "f32", "bf16": "f16", "q8": "int8 per channel, embedding too",
+                      "q4": "int4, groups of 128; head and embedding int8"},
+           "encoder": {"f32": "f32", "bf16": "f32, computes in bf16",
+                       "q8": "int8 weights and activations (nncf.quantize)"}}
+FORMAT = {"f32": ["fp32"], "bf16": ["fp16"], "q8": ["int8"],
+          "q4": ["int4", "--group-size", "128", "--ratio", "1.0"]}
+HEAD_BITS = {"f32": 32, "bf16": 16, "q8": 8, "q4": 8}
+BITS = {"f32": 32, "bf16": 16, "q8": 8, "q4": 4.125}
+
+
+def version():
+    import openvino_genai
+
+    return f"openvino {openvino.__version__.split('-')[0]}, genai {openvino_genai.__version__.split('-')[0]}"
+
+
+def convert(source, kind, weights, folder):
+    make = {"causal": convert_causal, "encoder": convert_encoder}[kind]
+    path = os.path.join(folder, f"openvino-{weights}" + (".xml" if kind == "encoder" else ""))
+    if not os.path.exists(path):
+        make(source, weights, path, folder)
+    model = Checkpoint(source)
+    head = model.config["vocab_size"] * model.config["hidden_size"] if kind == "causal" else 0
+    body = model.matrix_elements() - head
+    return Built(path, kind, WEIGHTS[kind][weights],
+                 int(body * BITS[weights] + head * HEAD_BITS[weights]) // 8,
+                 model.config["vocab_size"])
+
+
+def convert_causal(source, weights, path, folder):
+    python = os.environ.get("PLEXUS_OPTIMUM_PYTHON", "")
+    if not os.path.exists(python):
+        raise Refused("exporting needs optimum-intel in an environment of its own")
+    tool = os.path.join(os.path.dirname(python), "optimum-cli")
+    command = [tool, "export", "openvino", "-m", with_tokenizer(source, folder), "--task",
+               "text-generation-with-past", "--weight-format", *FORMAT[weights], path + ".new"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode:
+        raise Refused("optimum-cli failed: " + run.stderr.strip().splitlines()[-1])
+    os.rename(path + ".new", path)
+
+
+def convert_encoder(source, weights, path, folder):
+    plain = os.path.join(folder, "encoder.onnx")
+    if not os.path.exists(plain):
+        export_encoder(source, plain)
+    model = openvino.convert_model(plain)
+    if weights == "q8":
+        import nncf
+
+        tokens = np.array(ids(128, Checkpoint(source).config["vocab_size"]), np.int64).reshape(1, 128)
+        inputs = [{"input_ids": tokens, "attention_mask": np.ones_like(tokens)}]
+        model = nncf.quantize(model, nncf.Dataset(inputs), subset_size=1,
+                              model_type=nncf.ModelType.TRANSFORMER)
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def settings(built, threads):
+    """f32 weights are computed with as such; otherwise the precision is the peer's own choice."""
+    chosen = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    return chosen | ({"INFERENCE_PRECISION_HINT": "f32"} if built.stored == "f32" else {})
+
+
+class Causal:
+    def __init__(self, built, threads):
+        import openvino_genai as genai
+
+        self.genai = genai
+        self.vocabulary = built.vocabulary
+        self.pipeline = genai.LLMPipeline(built.path, "CPU", **settings(built, threads))
+
+    def generate(self, count, more):
+        """Times at which tokens were there, seconds from the start."""
+        c = self.genai.GenerationConfig()
+        c.max_new_tokens, c.ignore_eos, c.do_sample = more, True, False
+        tokens = np.array([ids(count, self.vocabulary)], np.int64)
+        inputs = self.genai.TokenizedInputs(openvino.Tensor(tokens),
+                                            openvino.Tensor(np.ones_like(tokens)))
+        running = self.genai.StreamingStatus.RUNNING
+        times, start = [], time.perf_counter()
+
+        class Clock(self.genai.StreamerBase):
+            def write(self, _):
+                times.append(time.perf_counter() - start)
+                return running
+
+            def end(self):
+                pass
+
+        self.pipeline.generate(inputs, c, Clock())
+        if len(times) != more:
+            raise Refused(f"made {len(times)} of {more} tokens")
+        return times
+
+    def prefill(self, n):
+        return self.generate(n, 1)[0]
+
+    def decode(self, context, n):
+        times = self.generate(context, n + 1)
+        return times[-1] - times[0]
+
+
+class Encoder:
+    def __init__(self, built, threads):
+        self.vocabulary = built.vocabulary
+        model = openvino.Core().compile_model(built.path, "CPU", settings(built, threads))
+        self.request = model.create_infer_request()
+
+    def encode(self, batch, length):
+        tokens = np.array(ids(batch * length, self.vocabulary), np.int64).reshape(batch, length)
+        start = time.perf_counter()
+        self.request.infer({"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
+        return time.perf_counter() - start
+
+
+def load(built, threads, context):
+    return {"causal": Causal, "encoder": Encoder}[built.kind](built, threads)

@@ -1,0 +1,72 @@
+"""Plexus, through its command line (PLEXUS_BINARY, set by compare.py)."""
+import json
+import os
+import subprocess
+import time
+
+from . import Built, Refused, ids
+
+WEIGHTS = {"causal": {"f32": "f32", "bf16": "bf16", "q8": "q8", "q4": "q4",
+                      "file": "nearest to the file's"},
+           "encoder": {"f32": "f32", "bf16": "bf16", "q8": "q8"}}
+PLEXUS = os.environ.get("PLEXUS_BINARY", "plexus")
+COMPILE = os.environ.get("PLEXUS_COMPILE_OPTIONS", "").split()
+
+
+def call(*arguments):
+    run = subprocess.run([PLEXUS, *map(str, arguments)], capture_output=True, text=True)
+    if run.returncode:
+        raise Refused((run.stderr.strip().splitlines() or ["failed"])[-1])
+    return run.stdout
+
+
+def version():
+    return call("--version").strip()
+
+
+def convert(source, kind, weights, folder):
+    path = os.path.join(folder, f"plexus-{weights}.plx")
+    choice = [] if weights == "file" else ["--weights", weights]
+    call("compile", source, "-o", path, "--no-cache", *choice, *COMPILE)
+    program = json.loads(call("inspect", path, "--json"))["program"]
+    # What is no matrix of a product, and not small, is an embedding.
+    read = sum(w["bytes"] for w in program["weights"]
+               if w["encoding"] != "dense" or len(w["shape"]) == 1)
+    return Built(path, kind, WEIGHTS[kind][weights], read, program["model"]["vocab_size"])
+
+
+class Model:
+    def __init__(self, built, threads):
+        self.built, self.threads, self.peak = built, threads, 0
+
+    def bench(self, *arguments):
+        out = json.loads(call("bench", self.built.path, "--json", "--reps", 1, "--threads",
+                              self.threads, *arguments))
+        self.peak = max(self.peak, out["peak_memory_bytes"])
+        return out
+
+    def first_token(self, prompt):
+        """From the start of a process to the end of its first token."""
+        text = ",".join(map(str, ids(prompt, self.built.vocabulary)))
+        start = time.perf_counter()
+        call("generate", self.built.path, "--prompt-ids", text, "--max-tokens", 1, "--json",
+             "--threads", self.threads)
+        return time.perf_counter() - start
+
+    def prefill(self, n):
+        return self.bench("--prefill", n, "--decode", 0)["prefill"]["median_seconds"]
+
+    def decode(self, context, n):
+        out = self.bench("--prefill", 0, "--decode", n, "--context", context)
+        return out["decode"]["median_seconds"]
+
+    def encode(self, batch, length):
+        out = self.bench("--prefill", length, "--batch", batch)
+        return out["encode"]["median_seconds"]
+
+    def memory(self):
+        return self.peak
+
+
+def load(built, threads, context):
+    return Model(built, threads)

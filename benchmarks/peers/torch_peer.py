@@ -1,0 +1,72 @@
+"""torch in eager mode with transformers' models."""
+import time
+
+import torch
+import transformers
+
+from . import Built, ids
+from .safetensors import Checkpoint
+
+WEIGHTS = {"causal": {"f32": "f32", "bf16": "bf16"}, "encoder": {"f32": "f32", "bf16": "bf16"}}
+DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
+WIDTH = {"f32": 4, "bf16": 2}
+
+
+def version():
+    return f"torch {torch.__version__}, transformers {transformers.__version__}"
+
+
+def convert(source, kind, weights, folder):
+    model = Checkpoint(source)
+    return Built(source, kind, WEIGHTS[kind][weights], model.matrix_elements() * WIDTH[weights],
+                 model.config["vocab_size"])
+
+
+def from_pretrained(built):
+    make, more = {"causal": (transformers.AutoModelForCausalLM, {}),
+                  "encoder": (transformers.AutoModel, {"add_pooling_layer": False})}[built.kind]
+    return make.from_pretrained(built.path, dtype=DTYPES[built.stored], **more).eval()
+
+
+class Causal:
+    def __init__(self, model):
+        self.model = model
+        self.vocabulary = model.config.vocab_size
+
+    @torch.inference_mode()
+    def feed(self, tokens, cache):
+        out = self.model(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return out.logits[:, -1:].argmax(-1)
+
+    def begin(self, n):
+        cache = transformers.DynamicCache(config=self.model.config)
+        return cache, self.feed(torch.tensor([ids(n, self.vocabulary)]), cache)
+
+    def prefill(self, n):
+        start = time.perf_counter()
+        self.begin(n)
+        return time.perf_counter() - start
+
+    def decode(self, context, n):
+        cache, token = self.begin(context)
+        start = time.perf_counter()
+        for _ in range(n):
+            token = self.feed(token, cache)
+        return time.perf_counter() - start
+
+
+class Encoder:
+    def __init__(self, model):
+        self.model = model
+
+    @torch.inference_mode()
+    def encode(self, batch, length):
+        tokens = torch.tensor(ids(batch * length, self.model.config.vocab_size)).view(batch, length)
+        start = time.perf_counter()
+        self.model(tokens, attention_mask=torch.ones_like(tokens))
+        return time.perf_counter() - start
+
+
+def load(built, threads, context):
+    torch.set_num_threads(threads)
+    return {"causal": Causal, "encoder": Encoder}[built.kind](from_pretrained(built))

@@ -1,0 +1,86 @@
+"""Peers in processes of their own, of which one runs at a time."""
+import json
+import os
+import signal
+import subprocess
+import time
+
+from . import Refused
+
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Peer:
+    """A worker pinned to the first `threads` cores; stopped (SIGSTOP) whenever it is not asked, so
+    that threads that spin do not disturb the one whose turn it is."""
+
+    def __init__(self, python, module, threads, environment, log):
+        self.module, self.log = module, log
+        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
+        env = os.environ | environment | {"OMP_NUM_THREADS": str(threads)}
+        self.process = subprocess.Popen(
+            ["taskset", "-c", cores, python, "-m", "peers.worker", module], cwd=HERE, env=env,
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+            start_new_session=True)
+
+    def ask(self, call, **arguments):
+        """The answer; Refused with the peer's reason, also where the process died."""
+        self.signal(signal.SIGCONT)
+        try:
+            self.process.stdin.write(json.dumps({"call": call, "arguments": arguments}) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            code = self.process.wait()
+            died = signal.Signals(-code).name if code < 0 else f"code {code}"
+            raise Refused(f"its process ended with {died}")
+        self.signal(signal.SIGSTOP)
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Refused(answer["error"])
+        return answer["ok"]
+
+    def signal(self, number):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+
+    def close(self):
+        self.signal(signal.SIGCONT)
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+
+
+class Quiet:
+    """While a command of the user's runs: it says a line when the machine is quiet, and ends when
+    its stdin does. Without a command, nothing."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __enter__(self):
+        self.process = None
+        if self.command:
+            self.process = subprocess.Popen(self.command, shell=True, stdin=subprocess.PIPE,
+                                            stdout=subprocess.PIPE)
+            self.process.stdout.readline()
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait()
+
+
+def load_average():
+    """Other work on the machine, as the system counts it."""
+    return os.getloadavg()[0]
+
+
+def now():
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
