@@ -17,3 +17,22 @@ if(plexus_dnnl_type STREQUAL SHARED_LIBRARY AND NOT plexus_dnnl_headers MATCHES 
   install(PROGRAMS $<TARGET_FILE:DNNL::dnnl> DESTINATION ${CMAKE_INSTALL_LIBDIR}
           RENAME $<TARGET_SONAME_FILE_NAME:DNNL::dnnl>)
 endif()
+
+# The licence of Plexus, and the notices of those whose code is inside what is installed: oneDNN's
+# library, and the header-only and static libraries that Debian documents beside their packages.
+set(plexus_doc_dir ${CMAKE_INSTALL_DATADIR}/doc/plexus)
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE DESTINATION ${plexus_doc_dir})
+foreach(header IN LISTS plexus_dnnl_headers)
+  foreach(name LICENSE THIRD-PARTY-PROGRAMS)
+    if(EXISTS ${header}/../share/doc/onednn/${name})
+      install(FILES ${header}/../share/doc/onednn/${name} DESTINATION ${plexus_doc_dir}/licenses
+              RENAME onednn-${name})
+    endif()
+  endforeach()
+endforeach()
+foreach(package nlohmann-json3-dev libcli11-dev libboost1.74-dev liblld-22-dev)
+  if(EXISTS /usr/share/doc/${package}/copyright)
+    install(FILES /usr/share/doc/${package}/copyright DESTINATION ${plexus_doc_dir}/licenses
+            RENAME ${package}-copyright)
+  endif()
+endforeach()

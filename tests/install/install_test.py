@@ -97,6 +97,19 @@ class Installation(unittest.TestCase):
                 for tree in (BUILD, SOURCE, path("first")):
                     self.assertNotIn(os.path.join(tree, ""), line, file)
 
+    def test_licences_of_what_is_installed_are_there(self):
+        documents = os.path.join(MOVED, "share/doc/plexus")
+        with open(os.path.join(documents, "LICENSE"), encoding="utf-8") as file:
+            self.assertIn("LLVM Exceptions to the Apache 2.0 License", file.read())
+        if any(name.startswith("libdnnl") for name in os.listdir(os.path.join(MOVED, "lib"))):
+            notices = os.listdir(os.path.join(documents, "licenses"))
+            self.assertLessEqual({"onednn-LICENSE", "onednn-THIRD-PARTY-PROGRAMS"}, set(notices))
+
+    def test_version_is_stated(self):
+        with open(os.path.join(MOVED, "lib/cmake/Plexus/PlexusConfigVersion.cmake"),
+                  encoding="utf-8") as file:
+            self.assertIn(plexus("--version").split()[-1], file.read())
+
     def test_program_with_a_graph(self):
         folder = build_example("graph")
         self.assertEqual(command(os.path.join(folder, "graph")), "3 4\n")
