@@ -118,7 +118,7 @@ struct Request {
   int32_t mode = PLX_MODE_APPEND;
   Ids parents = {};                     ///< As in plx_forward; empty: a chain.
   std::span<const plx_want> wants = {}; ///< Empty: logits, of the rows that `select` says.
-  int32_t select = PLX_SELECT_LAST;
+  int32_t select = PLX_SELECT_LAST;     ///< 0: of none.
   int32_t layerBegin = 0;
   int32_t layerEnd = -1;
   std::span<const uint8_t> skip = {};
@@ -268,6 +268,11 @@ public:
   }
   /// Appends to main(); gives the last row.
   ForwardOne<Row> forward(Ids tokens) { return main().append(tokens); }
+  /// Appends to main(), asking for nothing.
+  Forward prefill(Ids tokens) {
+    prefill_ = {.sequence = main().id(), .tokens = tokens, .select = 0};
+    return run({&prefill_, 1});
+  }
   /// Runs several requests together.
   Forward run(std::span<const Request> requests) { return Forward(this, requests); }
 
@@ -375,6 +380,7 @@ private:
   const plx_result *const *results_ = nullptr;
   size_t resultCount_ = 0;
   Sequence main_;
+  Request prefill_;
 };
 
 inline int32_t Row::argmax(Ids path) const {
@@ -478,7 +484,7 @@ inline void Generation::fill(Wire &wire, const Request &request) {
       &wire.data};
   wire.inputs = &wire.input;
   wire.wants.clear();
-  if (request.wants.empty()) {
+  if (request.wants.empty() && request.select != 0) {
     wire.logits = want::logits(request.select);
     wire.wants.push_back(&wire.logits);
   }

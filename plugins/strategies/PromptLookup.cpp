@@ -31,6 +31,7 @@ plexus::Task<> promptLookup(plexus::Generation &g) {
     g.main().commit(walk.nodes);
     g.count("drafted", static_cast<int64_t>(chain.size()) - 1);
     g.count("accepted", static_cast<int64_t>(walk.nodes.size()) - 1);
+    g.count("target_runs", 1);
     emitted = g.emit(walk.ids);
     ids.insert(ids.end(), walk.ids.begin(), walk.ids.end());
   }

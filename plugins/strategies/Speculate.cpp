@@ -1,7 +1,7 @@
 // Speculative decoding with a draft model and a tree of drafts (Leviathan et al. 2023; Miao et al.
 // 2024, "SpecInfer"). The target checks the whole tree in one run. Lossless: draft and target
 // choose with the same noise, so that a draft is accepted when the target would have chosen it
-// anyway.
+// anyway. A round costs one run of the target and one of the draft model for each level.
 #include <plexus/strategy.hpp>
 
 #include <algorithm>
@@ -25,15 +25,20 @@ std::vector<int64_t> parseShape(const std::string &text) {
   return widths;
 }
 
-/// The first levels whose trees have at most `room` nodes, the root included.
-std::span<const int64_t> fitting(std::span<const int64_t> widths, int64_t room) {
+/// The first levels whose trees have at most `most` nodes, the root included.
+std::span<const int64_t> fitting(std::span<const int64_t> widths, int64_t most) {
   size_t levels = 0;
   for (int64_t nodes = 1, level = 1; levels < widths.size(); ++levels) {
     level *= widths[levels];
-    if ((nodes += level) > room)
+    if ((nodes += level) > most)
       break;
   }
   return widths.first(levels);
+}
+
+/// Rows that still fit a model's context behind `used`.
+int64_t rowsLeft(const plx_model_info &info, int64_t used) {
+  return info.context > 0 ? info.context - used : std::numeric_limits<int64_t>::max();
 }
 
 /// Adds the first choices of a draft row as children of `node`.
@@ -74,13 +79,15 @@ Task<> speculate(Generation &g) {
     throw sdk::Error(PLX_INVALID_ARGUMENT, "strategy 'speculate' needs a draft model (--draft)");
   Sequence draft = g.open(1);
   std::vector<int32_t> unseen(g.prompt().begin(), g.prompt().end()); // by the draft model
-  unseen.push_back((co_await g.forward(g.prompt())).choose());
-  Emitted emitted = g.emit(unseen.back());
+  // The prompt's last id is the root of the first tree, as the last emitted id is of all others.
+  if (unseen.size() > 1)
+    co_await g.prefill(g.prompt().first(unseen.size() - 1));
+  Emitted emitted;
   while (emitted) {
-    // Drafts behind the end of the output, or of either context, would be wasted.
-    const int64_t context = g.info(1).context, seen = draft.length();
-    const int64_t left = context - seen - static_cast<int64_t>(unseen.size());
-    const auto levels = fitting(widths, context > 0 ? std::min(g.room(), left) : g.room());
+    // The tree's rows must fit both contexts.
+    const auto levels =
+        fitting(widths, std::min(rowsLeft(g.info(0), g.main().length()),
+                                 rowsLeft(g.info(1), draft.length() + std::ssize(unseen) - 1)));
     Tree tree(unseen.back());
     if (!levels.empty())
       tree = co_await draftTree(g, draft, unseen, levels);
@@ -97,6 +104,8 @@ Task<> speculate(Generation &g) {
                   walk.ids.end());
     g.count("drafted", static_cast<int64_t>(tree.size()) - 1);
     g.count("accepted", static_cast<int64_t>(walk.nodes.size()) - 1);
+    g.count("target_runs", 1);
+    g.count("draft_runs", static_cast<int64_t>(levels.size()));
     emitted = g.emit(walk.ids);
   }
 }

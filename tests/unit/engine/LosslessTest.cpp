@@ -93,6 +93,93 @@ TEST_P(LosslessTest, StopsAndFullContextsAreThoseOfPlainGreedy) {
   }
 }
 
+/// The likelihood of every sequence of `length` ids of a small vocabulary, step by step from the
+/// target's processed distributions; the sequence as digits of base `vocabulary`.
+std::vector<double> sequenceLikelihoods(PluginHost &host, const ToyOptions &target,
+                                        const OptionList &sampling,
+                                        const std::vector<int32_t> &prompt, int length) {
+  std::vector<double> all = {1};
+  std::vector<std::vector<int32_t>> histories = {prompt};
+  for (int step = 0; step < length; ++step) {
+    std::vector<double> longer;
+    std::vector<std::vector<int32_t>> longerHistories;
+    for (size_t s = 0; s < all.size(); ++s) {
+      const auto next =
+          samplingProbabilities(host, sampling, histories[s], toyLogits(target, histories[s]));
+      EXPECT_TRUE(next) << next.status().message();
+      for (int32_t id = 0; id < target.vocabSize; ++id) {
+        longer.push_back(all[s] * (*next)[static_cast<size_t>(id)]);
+        longerHistories.push_back(histories[s]);
+        longerHistories.back().push_back(id);
+      }
+    }
+    all = std::move(longer);
+    histories = std::move(longerHistories);
+  }
+  return all;
+}
+
+/// Pearson's statistic; cells that expect fewer than 5 are counted together.
+double chiSquared(std::span<const double> likelihoods, std::span<const int> counts, int draws,
+                  int &degrees) {
+  double sum = 0, rareExpected = 0;
+  int rare = 0;
+  degrees = -1;
+  const auto add = [&](double expected, int count) {
+    sum += (count - expected) * (count - expected) / expected;
+    ++degrees;
+  };
+  for (size_t cell = 0; cell < counts.size(); ++cell) {
+    const double expected = likelihoods[cell] * draws;
+    if (expected >= 5) {
+      add(expected, counts[cell]);
+      continue;
+    }
+    rareExpected += expected;
+    rare += counts[cell];
+  }
+  if (rareExpected >= 5)
+    add(rareExpected, rare);
+  else
+    EXPECT_LE(rare, 25);
+  return sum;
+}
+
+TEST_P(LosslessTest, SampledSequencesFollowTheTargetsDistribution) {
+  const ToyOptions target = {.vocabSize = 4};
+  model = toy(target);
+  if (draft)
+    draft = toy({.vocabSize = 4, .ownWeight = GetParam().draftNoise, .ownSeed = 99});
+  const OptionList sampling = {{"temperature", "1.5"}, {"min_p", "0.01"}};
+  const std::vector<int32_t> prompt = {1, 2, 3, 0, 1, 2, 3, 0, 1};
+  constexpr int draws = 6000, length = 3;
+  std::vector<std::shared_ptr<GenerationHandle>> handles;
+  for (int i = 0; i < draws; ++i) {
+    GenerationOptions each = with(prompt, sampling);
+    each.seed = static_cast<uint64_t>(i);
+    each.maxTokens = length;
+    handles.push_back(engine->start(each));
+  }
+  std::vector<int> counts(64);
+  int64_t accepted = 0;
+  for (auto &handle : handles) {
+    const GenerationResult result = handle->wait();
+    ASSERT_TRUE(result.status) << result.status.message();
+    size_t cell = 0;
+    for (const int32_t id : result.outputs.at(0).ids)
+      cell = 4 * cell + static_cast<size_t>(id);
+    ++counts.at(cell);
+    accepted += counter(result, "accepted");
+  }
+  int degrees = 0;
+  const auto likelihoods = sequenceLikelihoods(host, target, sampling, prompt, length);
+  const double sum = chiSquared(likelihoods, counts, draws, degrees);
+  EXPECT_GT(accepted, draws / 10);
+  ASSERT_GT(degrees, 20);
+  // Mean + 4 standard deviations of a chi-squared variable; the seeds are fixed.
+  EXPECT_LT(sum, degrees + 4 * std::sqrt(2.0 * degrees));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Strategies, LosslessTest,
     ::testing::Values(Speculation{"PromptLookup", "prompt_lookup", {}, -1},
@@ -115,45 +202,27 @@ TEST_F(EngineTest, EveryBundledStrategyThatClaimsToBeLosslessIsTested) {
             << provision.id << ": add it above";
 }
 
-/// Chi-squared of first-token counts over many seeds against the processed distribution.
-class SamplingTest : public EngineTest {
-protected:
-  double chiSquared(const std::string &strategy, const OptionList &options, int draws,
-                    int &degrees) {
-    const std::vector<int32_t> prompt = {4, 9, 4};
-    const auto probabilities = samplingProbabilities(host, options, prompt, toyLogits({}, prompt));
-    std::vector<int> counts(32);
-    std::vector<std::shared_ptr<GenerationHandle>> handles;
-    for (int i = 0; i < draws; ++i) {
-      GenerationOptions each = request(prompt, strategy);
-      each.options = options;
-      each.seed = static_cast<uint64_t>(i);
-      each.maxTokens = 1;
-      handles.push_back(engine->start(each));
-    }
-    for (auto &handle : handles)
-      ++counts[static_cast<size_t>(handle->wait().outputs.at(0).ids.at(0))];
-    double sum = 0;
-    degrees = -1;
-    for (size_t id = 0; id < counts.size(); ++id) {
-      const double expected = (*probabilities)[id] * draws;
-      if (expected < 5) {
-        EXPECT_LE(counts[id], 25) << id;
-        continue;
-      }
-      sum += (counts[id] - expected) * (counts[id] - expected) / expected;
-      ++degrees;
-    }
-    return sum;
-  }
-};
+class SamplingTest : public EngineTest {};
 
 TEST_F(SamplingTest, DrawsFollowTheProcessedDistribution) {
+  const OptionList sampling = {{"temperature", "0.9"}, {"min_p", "0.02"}};
+  const std::vector<int32_t> prompt = {4, 9, 4};
+  constexpr int draws = 4000;
+  std::vector<std::shared_ptr<GenerationHandle>> handles;
+  for (int i = 0; i < draws; ++i) {
+    GenerationOptions each = request(prompt, "sample");
+    each.options = sampling;
+    each.seed = static_cast<uint64_t>(i);
+    each.maxTokens = 1;
+    handles.push_back(engine->start(each));
+  }
+  std::vector<int> counts(32);
+  for (auto &handle : handles)
+    ++counts[static_cast<size_t>(handle->wait().outputs.at(0).ids.at(0))];
   int degrees = 0;
-  const double sum =
-      chiSquared("sample", {{"temperature", "0.9"}, {"min_p", "0.02"}}, 4000, degrees);
+  const auto likelihoods = sequenceLikelihoods(host, {}, sampling, prompt, 1);
+  const double sum = chiSquared(likelihoods, counts, draws, degrees);
   ASSERT_GT(degrees, 5);
-  // Mean + 4 standard deviations of a chi-squared variable; the seeds are fixed.
   EXPECT_LT(sum, degrees + 4 * std::sqrt(2.0 * degrees));
 }
 

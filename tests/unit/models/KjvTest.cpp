@@ -1,4 +1,5 @@
-// The trained models in examples/models against transformers: tokenizer, greedy ids, first logits.
+// The trained models in examples/models against transformers: tokenizer, greedy ids, first
+// logits, perplexity.
 #include "tests/unit/models/ModelFixture.h"
 
 using namespace plexus;
@@ -64,6 +65,17 @@ TEST_P(Kjv, FirstLogitsAreTheReferences) {
       EXPECT_NEAR(last[prompt["first_top5_ids"][i].get<size_t>()],
                   prompt["first_top5_logits"][i].get<float>(), 1e-4);
   }
+}
+
+TEST_P(Kjv, PerplexityOfTheWholeValidationTextIsTheReferences) {
+  const auto ids = fileIds(*model, sourcePath("examples/models/kjv-valid.txt"));
+  const auto &validation = reference["validation"];
+  ASSERT_EQ(ids.size(), validation["tokens"].get<size_t>());
+  auto value = perplexity(*model, *model->info().bos, ids, validation["window"]);
+  ASSERT_TRUE(value) << value.status().message();
+  const double error = *value / validation["perplexity"].get<double>() - 1;
+  RecordProperty("relative_error", std::to_string(error));
+  EXPECT_NEAR(error, 0, 1e-5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Kjv, ::testing::Values("kjv-llama", "kjv-draft"),
