@@ -52,7 +52,8 @@ Expected<std::vector<int32_t>> promptIds(const OpenedModel &model, const Generat
   PLX_ASSIGN(Encoding encoding, tokenizer->encode(text, options));
   if (encoding.ids.empty())
     return error(Code::InvalidArgument)
-           << "the prompt is empty, and this model's tokenizer adds no token of its own";
+           << "the prompt is empty, and this model's tokenizer adds no token of its own: give at "
+              "least one character, or a first id with --prompt-ids";
   return std::vector<int32_t>(encoding.ids.begin(), encoding.ids.end());
 }
 
@@ -69,12 +70,50 @@ static Expected<std::shared_ptr<EngineModel>> engineModel(const OpenedModel &ope
   return made;
 }
 
+/// A draft model proposes ids of the target's: they must mean the same to both.
+static Status checkDraft(const OpenedModel &target, const OpenedModel &draft) {
+  if (draft.info().task != "causal-lm")
+    return error(Code::Unsupported)
+           << draft.path << ": a draft model must be a causal language model, this is of task "
+           << draft.info().task;
+  const Tokenizer *ours = target.tokenizer.get(), *theirs = draft.tokenizer.get();
+  const std::string needed = draft.path + ": a draft model must have the target's tokenizer";
+  if (!ours || !theirs) {
+    if (target.info().vocabSize == draft.info().vocabSize)
+      return Status::ok();
+    return error(Code::Mismatch) << needed << ": its vocabulary has " << draft.info().vocabSize
+                                 << " ids, the target's " << target.info().vocabSize;
+  }
+  // Thousands of strings: not again for each generation of the same two models.
+  static std::mutex mutex;
+  static std::weak_ptr<const Tokenizer> equal[2];
+  std::lock_guard lock(mutex);
+  if (equal[0].lock() == target.tokenizer && equal[1].lock() == draft.tokenizer)
+    return Status::ok();
+  const size_t count = std::max(ours->vocabSizeWithAdded(), theirs->vocabSizeWithAdded());
+  for (uint32_t id = 0; id < count; ++id) {
+    const auto a = ours->idToToken(id), b = theirs->idToToken(id);
+    if (a != b)
+      return error(Code::Mismatch)
+             << needed << ": id " << id << " is '" << a.value_or("(none)") << "' in the target's, '"
+             << b.value_or("(none)") << "' in the draft's";
+  }
+  equal[0] = target.tokenizer;
+  equal[1] = draft.tokenizer;
+  return Status::ok();
+}
+
 Expected<std::shared_ptr<GenerationHandle>> startGenerate(const OpenedModel &model,
                                                           const GenerateRequest &r) {
   GenerationOptions g;
+  if (model.info().task != "causal-lm")
+    return error(Code::Unsupported)
+           << model.path << ": only causal language models generate; this is of task "
+           << model.info().task;
   PLX_ASSIGN(g.prompt, promptIds(model, r));
   PLX_ASSIGN(g.model, engineModel(model));
   for (const OpenedModelPtr &draft : r.drafts) {
+    PLX_RETURN_IF_ERROR(checkDraft(model, *draft));
     PLX_ASSIGN(auto d, engineModel(*draft));
     g.drafts.push_back(std::move(d));
   }

@@ -15,7 +15,7 @@ struct GenerateRequest {
 
   std::string strategy; ///< Empty: sample where temperature is above 0, else greedy.
   OptionList options;   ///< Of strategy and samplers: temperature, top_k, ...
-  std::vector<OpenedModelPtr> drafts;
+  std::vector<OpenedModelPtr> drafts; ///< With the target's tokenizer; anything else is refused.
   int64_t maxTokens = 256;
   uint64_t seed = 0;
   std::vector<int32_t> eos; ///< Instead of the model's own.

@@ -47,7 +47,6 @@ Expected<OpenedModelPtr> openImage(std::shared_ptr<const ModelImage> image,
 Expected<OpenedModelPtr> openModel(const std::string &path, const OpenOptions &options) {
   auto begin = std::chrono::steady_clock::now();
   std::shared_ptr<const ModelImage> image;
-  std::string opened = path;
   double compiled = 0;
   if (isArtifact(path)) {
     PLX_ASSIGN(image, loadArtifact(path));
@@ -55,18 +54,17 @@ Expected<OpenedModelPtr> openModel(const std::string &path, const OpenOptions &o
     PLX_ASSIGN(CompilerService * service, compilerService());
     if (options.jit) {
       PLX_ASSIGN(image, service->compileInMemory(path, options.compile, options.progress));
+      compiled = secondsSince(begin);
+      begin = std::chrono::steady_clock::now();
     } else {
       PLX_ASSIGN(CompileReply reply,
                  service->compileThroughCache(path, options.compile, options.progress));
-      opened = reply.paths.front();
-    }
-    compiled = secondsSince(begin);
-    begin = std::chrono::steady_clock::now();
-    if (!image) {
-      PLX_ASSIGN(image, loadArtifact(opened));
+      compiled = secondsSince(begin);
+      begin = std::chrono::steady_clock::now();
+      PLX_ASSIGN(image, loadArtifact(reply.paths.front()));
     }
   }
-  PLX_ASSIGN(OpenedModelPtr model, openImage(std::move(image), opened));
+  PLX_ASSIGN(OpenedModelPtr model, openImage(std::move(image), path));
   auto out = std::make_shared<OpenedModel>(*model);
   out->loadSeconds = secondsSince(begin);
   out->compileSeconds = compiled;

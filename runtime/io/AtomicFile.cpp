@@ -49,8 +49,12 @@ Expected<AtomicFile> AtomicFile::create(const std::string &path) {
   file.path_ = path;
   std::filesystem::path name = std::filesystem::path(path).filename();
   struct stat info = {};
-  if (name.empty() || (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)))
+  const bool there = ::stat(path.c_str(), &info) == 0;
+  if (name.empty() || (there && S_ISDIR(info.st_mode)))
     return error(Code::InvalidArgument) << path << ": expected a file name, found a folder";
+  // The rename would put a file in a device's place.
+  if (there && !S_ISREG(info.st_mode))
+    return error(Code::InvalidArgument) << path << ": expected a file, found a device or pipe";
   std::string pattern = folderOf(path) + "/." + name.string() + ".XXXXXX";
   file.fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (file.fd_ < 0)

@@ -1,57 +1,12 @@
-"""Runs the plexus command on good and bad input: exit codes, messages, JSON, artifacts cut short.
-
-usage: cli_test.py PLEXUS MODEL
-"""
+"""The plexus command on good and bad input: exit codes, messages, JSON, artifacts cut short."""
 import json
 import os
-import subprocess
-import sys
-import tempfile
-import unittest
 
-PLEXUS, MODEL = sys.argv[1:3]
-FOLDER = tempfile.TemporaryDirectory()
-ARTIFACT = os.path.join(FOLDER.name, "m.plx")
+from harness import (ARTIFACT, MODEL, CommandTest, main, path, plexus, read_bytes, read_header,
+                     write_safetensors)
 
 
-def path(name):
-    return os.path.join(FOLDER.name, name)
-
-
-def plexus(*arguments, stdin=""):
-    env = dict(os.environ, XDG_CACHE_HOME=FOLDER.name)
-    return subprocess.run([PLEXUS, *arguments], input=stdin, capture_output=True, text=True,
-                          env=env, timeout=600)
-
-
-def read_bytes(file):
-    with open(file, "rb") as f:
-        return f.read()
-
-
-def write_safetensors(file, name, rows):
-    """One I64 matrix."""
-    data = b"".join(i.to_bytes(8, "little", signed=True) for row in rows for i in row)
-    entry = {"dtype": "I64", "shape": [len(rows), len(rows[0])], "data_offsets": [0, len(data)]}
-    header = json.dumps({name: entry}).encode()
-    header += b" " * (-len(header) % 8)
-    with open(file, "wb") as out:
-        out.write(len(header).to_bytes(8, "little") + header + data)
-
-
-def read_header(file):
-    with open(file, "rb") as f:
-        return json.loads(f.read(int.from_bytes(f.read(8), "little")))
-
-
-class Usage(unittest.TestCase):
-    def refused(self, code, *arguments, says=(), stdin=""):
-        result = plexus(*arguments, stdin=stdin)
-        self.assertEqual(result.returncode, code, result.stderr)
-        self.assertEqual(result.stdout, "")
-        for word in says:
-            self.assertIn(word, result.stderr)
-
+class Usage(CommandTest):
     def test_unknown_command_lists_the_commands(self):
         self.refused(2, "serve", says=("serve", "compile", "generate", "inspect"))
 
@@ -92,28 +47,22 @@ class Usage(unittest.TestCase):
         self.assertFalse(os.path.exists(path("x.plx")))
 
 
-class BadInput(unittest.TestCase):
-    def fails(self, *arguments, says=()):
-        result = plexus(*arguments)
-        self.assertEqual(result.returncode, 1, result.stderr)
-        for word in says:
-            self.assertIn(word, result.stderr)
-
+class BadInput(CommandTest):
     def test_missing_file(self):
-        self.fails("inspect", path("absent.plx"), says=("absent.plx",))
-        self.fails("compile", path("absent"), "-o", path("x.plx"), says=("absent",))
+        self.refused(1, "inspect", path("absent.plx"), says=("absent.plx",))
+        self.refused(1, "compile", path("absent"), "-o", path("x.plx"), says=("absent",))
 
     def test_not_a_model(self):
         with open(path("text.bin"), "w") as f:
             f.write("not a model")
-        self.fails("generate", path("text.bin"), "--prompt-ids", "1", says=("text.bin",))
+        self.refused(1, "generate", path("text.bin"), "--prompt-ids", "1", says=("text.bin",))
 
     def test_truncated_artifacts(self):
         whole = read_bytes(ARTIFACT)
         for size in (6, 40, 5000, len(whole) // 2, len(whole) - 1):
             with open(path("cut.plx"), "wb") as f:
                 f.write(whole[:size])
-            self.fails("generate", path("cut.plx"), "--prompt-ids", "1", says=("cut.plx",))
+            self.refused(1, "generate", path("cut.plx"), "--prompt-ids", "1", says=("cut.plx",))
 
     def test_changed_weights_are_found_by_verify(self):
         data = bytearray(read_bytes(ARTIFACT))
@@ -122,22 +71,17 @@ class BadInput(unittest.TestCase):
         data[weights["offset"] + 100] ^= 1
         with open(path("flip.plx"), "wb") as f:
             f.write(data)
-        self.fails("inspect", path("flip.plx"), "--verify", says=("weights",))
+        self.refused(1, "inspect", path("flip.plx"), "--verify", says=("weights",))
 
     def test_run_refuses_inputs_and_outputs_by_name(self):
         write_safetensors(path("in.safetensors"), "input_ids", [[1, 2, 3]])
-        self.fails("run", ARTIFACT, "--inputs", path("in.safetensors"), "--want", "nothing",
+        self.refused(1, "run", ARTIFACT, "--inputs", path("in.safetensors"), "--want", "nothing",
                    says=("nothing", "logits"))
         write_safetensors(path("odd.safetensors"), "pixels", [[1]])
-        self.fails("run", ARTIFACT, "--inputs", path("odd.safetensors"), says=("input_ids",))
+        self.refused(1, "run", ARTIFACT, "--inputs", path("odd.safetensors"), says=("input_ids",))
 
 
-class Output(unittest.TestCase):
-    def document(self, *arguments):
-        result = plexus(*arguments)
-        self.assertEqual(result.returncode, 0, result.stderr)
-        return json.loads(result.stdout)
-
+class Output(CommandTest):
     def test_generate_is_one_document_and_repeats_itself(self):
         ask = ("generate", ARTIFACT, "--prompt-ids", "1,2,3", "--max-tokens", "6", "--ignore-eos",
                "--json")
@@ -180,7 +124,4 @@ class Output(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    compiled = plexus("compile", MODEL, "-o", ARTIFACT, "--json")
-    assert compiled.returncode == 0, compiled.stderr
-    json.loads(compiled.stdout)
-    unittest.main(argv=sys.argv[:1])
+    main()

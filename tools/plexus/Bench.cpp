@@ -1,6 +1,7 @@
 // plexus bench: how fast a model runs, repeat by repeat.
 #include "Command.h"
 
+#include "Progress.h"
 #include "runtime/api/Generate.h"
 #include "runtime/exec/Session.h"
 #include "runtime/io/Safetensors.h"
@@ -18,7 +19,8 @@ namespace {
 struct Arguments {
   ModelArguments model;
   std::string inputs;
-  int64_t prefill = 512, decode = 64, context = 512;
+  /// Not given: 512, 64 and 512, or what fits a shorter context.
+  std::optional<int64_t> prefill, decode, context;
   int reps = 5;
   bool jit = false, json = false;
 };
@@ -28,6 +30,7 @@ struct Part {
   std::string name;
   int64_t tokens = 0; ///< Of one repeat; 0: runs of a graph.
   std::vector<double> seconds;
+  int64_t context = 0; ///< Ids before the steps of a decode.
   double median() const {
     std::vector<double> sorted = seconds;
     std::sort(sorted.begin(), sorted.end());
@@ -49,10 +52,14 @@ std::vector<int32_t> someIds(int64_t count, int64_t vocabulary) {
 
 /// One warm-up, then the repeats.
 Status repeat(Part &part, int reps, const std::function<Expected<double>()> &once) {
-  PLX_RETURN_IF_ERROR(once().status().at(part.name));
-  for (int i = 0; i < reps; ++i) {
-    PLX_ASSIGN(double seconds, once());
-    part.seconds.push_back(seconds);
+  const CompileProgress bar = progressBar();
+  for (int i = 0; i <= reps; ++i) {
+    if (bar)
+      bar(part.name, static_cast<uint64_t>(i), static_cast<uint64_t>(reps) + 1);
+    auto seconds = once();
+    PLX_RETURN_IF_ERROR(seconds.status().at(part.name));
+    if (i > 0)
+      part.seconds.push_back(*seconds);
   }
   return Status::ok();
 }
@@ -94,25 +101,42 @@ Status benchRun(const Arguments &a, const OpenedModel &model, const std::string 
   return status;
 }
 
-Status benchCausal(const Arguments &a, const OpenedModel &model, std::vector<Part> &parts) {
-  const int64_t most = model.info().context;
-  if (a.prefill > most || (a.decode > 0 && a.context + a.decode > most))
+/// The lengths that are timed, where not all are given.
+struct Lengths {
+  int64_t prefill, decode, context;
+};
+
+Expected<Lengths> lengths(const Arguments &a, int64_t most) {
+  Lengths l;
+  l.prefill = a.prefill.value_or(std::min<int64_t>(512, most));
+  l.decode = a.decode.value_or(std::min<int64_t>(64, (most + 1) / 2));
+  l.context = a.context.value_or(std::clamp<int64_t>(most - l.decode, 1, 512));
+  if (l.prefill > most)
     return error(Code::InvalidArgument)
-           << "--prefill " << a.prefill << " and --context " << a.context << " + --decode "
-           << a.decode << " must fit the model's context of " << most;
-  if (a.prefill > 0) {
-    Part &part = parts.emplace_back(Part{"prefill", a.prefill, {}});
+           << "--prefill " << l.prefill << " is past the model's context: give at most " << most;
+  if (l.decode > 0 && l.context + l.decode > most)
+    return error(Code::InvalidArgument)
+           << "--context " << l.context << " and --decode " << l.decode << " make "
+           << l.context + l.decode << " ids, the model's context is " << most << ": shorten one by "
+           << l.context + l.decode - most;
+  return l;
+}
+
+Status benchCausal(const Arguments &a, const Lengths &l, const OpenedModel &model,
+                   std::vector<Part> &parts) {
+  if (l.prefill > 0) {
+    Part &part = parts.emplace_back(Part{"prefill", l.prefill, {}});
     PLX_RETURN_IF_ERROR(repeat(part, a.reps, [&]() -> Expected<double> {
-      PLX_ASSIGN(GenerationTiming t, generateOnce(model, a.prefill, 1));
+      PLX_ASSIGN(GenerationTiming t, generateOnce(model, l.prefill, 1));
       return t.firstTokenSeconds;
     }));
   }
-  if (a.decode == 0)
+  if (l.decode == 0)
     return Status::ok();
-  Part &part = parts.emplace_back(Part{"decode", a.decode, {}});
+  Part &part = parts.emplace_back(Part{"decode", l.decode, {}, l.context});
   return repeat(part, a.reps, [&]() -> Expected<double> {
     // The first token is the prompt's; those behind it are timed.
-    PLX_ASSIGN(GenerationTiming t, generateOnce(model, a.context, a.decode + 1));
+    PLX_ASSIGN(GenerationTiming t, generateOnce(model, l.context, l.decode + 1));
     return t.totalSeconds - t.firstTokenSeconds;
   });
 }
@@ -127,11 +151,22 @@ Status benchAll(const Arguments &a, const OpenedModel &model, std::vector<Part> 
     }
     return benchRun(a, model, "run", 0, inputs, parts);
   }
-  if (model.info().task == "causal-lm")
-    return benchCausal(a, model, parts);
+  const int64_t most = model.info().context;
   if (model.info().vocabSize == 0)
-    return error(Code::InvalidArgument) << model.path << ": a graph is timed on --inputs";
-  const int64_t length = std::min(a.prefill, model.info().context);
+    return error(Code::InvalidArgument)
+           << model.path << ": a graph is timed on tensors: give --inputs FILE.safetensors";
+  if (model.info().task == "causal-lm") {
+    PLX_ASSIGN(const Lengths l, lengths(a, most));
+    return benchCausal(a, l, model, parts);
+  }
+  if (a.decode || a.context)
+    return error(Code::InvalidArgument)
+           << model.path << ": --decode and --context are for causal language models, this is of "
+           << "task " << model.info().task << ": give --prefill alone";
+  const int64_t length = a.prefill.value_or(std::min<int64_t>(512, most));
+  if (length < 1 || length > most)
+    return error(Code::InvalidArgument)
+           << "--prefill " << length << ": give 1 to " << most << ", the model's context";
   const std::vector<int32_t> ids = someIds(length, model.info().vocabSize);
   return benchRun(a, model, "encode", length,
                   {{"input_ids", Tensor::borrow(DType::I32, {1, length}, ids.data())}}, parts);
@@ -146,8 +181,7 @@ uint64_t processMemory(const std::string &key) {
   return 0;
 }
 
-nlohmann::ordered_json toJson(const std::vector<Part> &parts, const OpenedModel &model,
-                              const Arguments &a) {
+nlohmann::ordered_json toJson(const std::vector<Part> &parts, const OpenedModel &model) {
   nlohmann::ordered_json out = {{"model", model.info().name},
                                 {"isa", model.model->image().code->isa()},
                                 {"threads", ThreadPool::shared().threads()},
@@ -159,8 +193,8 @@ nlohmann::ordered_json toJson(const std::vector<Part> &parts, const OpenedModel 
       part["tokens"] = p.tokens;
       part["tokens_per_second"] = p.tokens / p.median();
     }
-    if (p.name == "decode")
-      part["context"] = a.context;
+    if (p.context)
+      part["context"] = p.context;
     out[p.name] = std::move(part);
   }
   // Mapped weights count as resident while they are used; anonymous memory is what they are not.
@@ -191,7 +225,7 @@ Status runAll(const Arguments &a) {
   std::vector<Part> parts;
   PLX_RETURN_IF_ERROR(benchAll(a, *model, parts));
   if (a.json)
-    printJson(toJson(parts, *model, a));
+    printJson(toJson(parts, *model));
   else
     print(parts, *model);
   return Status::ok();
@@ -209,15 +243,15 @@ std::function<int()> addBench(CLI::App &app) {
                "Decode times greedy steps behind a prompt of --context ids, through the engine. "
                "One repeat of each part warms up and is not counted.");
   a->model.add(*c, false);
-  c->add_option("--prefill", a->prefill, "Ids of the prompt that is timed; 0: leave out")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  c->add_option("--decode", a->decode, "Steps that are timed; 0: leave out")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  c->add_option("--context", a->context, "Ids before the steps")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  c->add_option("--prefill", a->prefill,
+                "Ids of the prompt that is timed; 0: leave out; default: 512, or the context")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--decode", a->decode,
+                "Steps that are timed; 0: leave out; default: 64, or half the context")
+      ->check(CLI::NonNegativeNumber);
+  c->add_option("--context", a->context,
+                "Ids before the steps; default: 512, or what the context leaves")
+      ->check(CLI::PositiveNumber);
   c->add_option("--inputs", a->inputs, "A .safetensors file: time runs on these tensors");
   c->add_option("--reps", a->reps, "Repeats")->check(CLI::Range(1, 10000))->capture_default_str();
   c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");

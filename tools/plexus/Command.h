@@ -37,6 +37,19 @@ void printJson(const nlohmann::ordered_json &document);
 CLI::Option *addRepeated(CLI::App &command, const std::string &name,
                          std::vector<std::string> &values, const std::string &help);
 
+/// An option with one list of numbers, as 1,2,3: no signs, nothing empty.
+template <typename Number>
+CLI::Option *addNumbers(CLI::App &command, const std::string &name, std::vector<Number> &numbers,
+                        const std::string &help) {
+  return command.add_option(name, numbers, help)
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->check([](const std::string &text) {
+        const bool digits = text.find_first_not_of("0123456789") == std::string::npos;
+        return digits && !text.empty() ? "" : "'" + text + "': expected whole numbers, as in 1,2,3";
+      });
+}
+
 /// The arguments of --set, each key=value.
 Expected<std::vector<std::pair<std::string, std::string>>>
 parseSettings(const std::vector<std::string> &settings);

@@ -1,6 +1,7 @@
 // plexus compile: a model to an artifact, a library, objects, or the module's text.
 #include "Command.h"
 #include "Progress.h"
+#include "runtime/io/AtomicFile.h"
 
 #include <cstdio>
 #include <map>
@@ -50,13 +51,11 @@ int run(const Arguments &a) {
     auto text = (*service)->printModule(a.model.model, a.after, a.model.choices);
     if (!text)
       return fail(text.status());
-    std::FILE *out = a.output.empty() ? stdout : std::fopen(a.output.c_str(), "w");
-    if (!out)
-      return fail(error(Code::Io) << a.output << ": cannot be written");
-    std::fwrite(text->data(), 1, text->size(), out);
-    return out == stdout || std::fclose(out) == 0
-               ? kDone
-               : fail(error(Code::Io) << a.output << ": writing failed");
+    if (a.output.empty())
+      std::fwrite(text->data(), 1, text->size(), stdout);
+    else if (Status s = writeFileAtomically(a.output, *text); !s)
+      return fail(s);
+    return kDone;
   }
   if (!a.after.empty())
     return fail(error(Code::InvalidArgument) << "--after goes with --emit mlir");

@@ -151,9 +151,7 @@ std::function<int()> addGenerate(CLI::App &app) {
       "tree=4,2");
   a->model.add(*c, false);
   auto *prompt = c->add_option("--prompt", a->prompt, "The text to continue; - reads stdin");
-  c->add_option("--prompt-ids", a->request.promptIds, "Token ids to continue, as 1,2,3")
-      ->delimiter(',')
-      ->allow_extra_args(false)
+  addNumbers(*c, "--prompt-ids", a->request.promptIds, "Token ids to continue, as 1,2,3")
       ->excludes(prompt);
   c->add_flag("--chat", a->chat, "The prompt is a user's message, put into the chat template");
   c->add_option("--system", a->system, "With --chat: the system message");
@@ -168,10 +166,10 @@ std::function<int()> addGenerate(CLI::App &app) {
   const char *flags[] = {"--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty"};
   for (size_t i = 0; i < a->sampling.size(); ++i)
     c->add_option(flags[i], a->sampling[i].second)->check(CLI::Number)->group("Sampling");
-  c->add_option("--seed", a->request.seed, "Seed of the sampling")->group("Sampling");
-  c->add_option("--eos", a->request.eos, "Stop tokens instead of the model's")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  c->add_option("--seed", a->request.seed, "Seed of the sampling")
+      ->check(CLI::NonNegativeNumber)
+      ->group("Sampling");
+  addNumbers(*c, "--eos", a->request.eos, "Stop tokens instead of the model's");
   c->add_flag("--ignore-eos", a->request.ignoreEos, "Go on after stop tokens");
   addRepeated(*c, "--stop", a->request.stopStrings, "Text to stop at");
   c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");

@@ -1,7 +1,9 @@
 // plexus: compiles and runs models.
 #include "Command.h"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 using namespace plexus::cli;
 
@@ -25,6 +27,14 @@ int unknownCommand(const Commands &commands, const std::string &name) {
   return kUsage;
 }
 
+/// A full disk behind stdout is a failure like any other.
+int flushed(int code) {
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout))
+    return code;
+  std::fprintf(stderr, "plexus: stdout cannot be written: %s\n", std::strerror(errno));
+  return kFailed;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -45,7 +55,7 @@ int main(int argc, char **argv) {
     app.parse(argc, argv);
     for (auto &[command, run] : commands)
       if (command->parsed())
-        return run();
+        return flushed(run());
   } catch (const CLI::ParseError &e) {
     if (argc > 1 && argv[1][0] != '-' && !isCommand(commands, argv[1]))
       return unknownCommand(commands, argv[1]);

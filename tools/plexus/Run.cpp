@@ -128,9 +128,7 @@ std::function<int()> addRun(CLI::App &app) {
               "An output: logits, last_hidden_state, pooler_output, hidden_states.N, "
               "taps.N.mlp.out; default: all that the model names")
       ->delimiter(',');
-  c->add_option("--chunks", a->chunks, "Feed the sequence in pieces of these lengths, as 6,1,12")
-      ->delimiter(',')
-      ->allow_extra_args(false);
+  addNumbers(*c, "--chunks", a->chunks, "Feed the sequence in pieces of these lengths, as 6,1,12");
   addRepeated(*c, "--set", a->set, "key=value for the model");
   c->add_option("--schedule", a->schedule, "Which of the model's schedules")->capture_default_str();
   c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");

@@ -90,6 +90,11 @@ Status runAll(const Arguments &a) {
   if (a.lines)
     return runLines(*tokenizer);
   if (!a.ids.empty()) {
+    const size_t count = tokenizer->vocabSizeWithAdded();
+    for (const uint32_t id : a.ids)
+      if (id >= count)
+        return error(Code::InvalidArgument)
+               << "id " << id << " is outside the vocabulary of " << count;
     PLX_ASSIGN(std::string text, tokenizer->decode(a.ids));
     if (a.json)
       printJson({{"text", text}});
@@ -126,7 +131,7 @@ std::function<int()> addTokenize(CLI::App &app) {
                   "Offsets count bytes of UTF-8. Bytes that are not UTF-8 count as U+FFFD.");
   a->model.add(*c, false);
   c->add_option("--text", a->text, "The text; - reads stdin");
-  c->add_option("--ids", a->ids, "Ids to decode")->delimiter(',')->allow_extra_args(false);
+  addNumbers(*c, "--ids", a->ids, "Ids to decode, as 1,2,3");
   c->add_flag("--jsonl", a->lines,
               "Lines {\"text\", \"pair\", \"add_special_tokens\"} from stdin to lines {\"ids\", "
               "\"offsets\"}");

@@ -90,6 +90,16 @@ TEST(AtomicFile, MissingFoldersAndFolderNamesAreErrors) {
   EXPECT_EQ(writeFileAtomically(dir / "sub/", "x").code(), Code::InvalidArgument);
 }
 
+TEST(AtomicFile, PipesAndDevicesAreNotReplaced) {
+  TempDir dir;
+  const std::string pipe = dir / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(writeFileAtomically(pipe, "x").code(), Code::InvalidArgument);
+  struct stat info = {};
+  ASSERT_EQ(::stat(pipe.c_str(), &info), 0);
+  EXPECT_TRUE(S_ISFIFO(info.st_mode));
+}
+
 TEST(AtomicFile, AFileSizeLimitIsReportedByName) {
   TempDir dir;
   EXPECT_EQ(passed, inChild([&] {
