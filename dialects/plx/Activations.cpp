@@ -59,47 +59,51 @@ struct Formula {
   }
 };
 
+using Form = Value (*)(Formula &, Value);
+
+struct Activation {
+  ActivationKind kind;
+  Form form;
+};
+
+/// The formula of each kind, in the order of the enumeration.
+constexpr Activation kActivations[] = {
+    {ActivationKind::Identity, [](Formula &, Value x) { return x; }},
+    {ActivationKind::Silu, [](Formula &f, Value x) { return f.silu(x, 1.0); }},
+    {ActivationKind::Gelu, [](Formula &f, Value x) { return f.gelu(x); }},
+    {ActivationKind::GeluTanh, [](Formula &f, Value x) { return f.geluTanh(x); }},
+    {ActivationKind::GeluQuick, [](Formula &f, Value x) { return f.silu(x, 1.702); }},
+    {ActivationKind::Relu, [](Formula &f, Value x) { return f.relu(x); }},
+    {ActivationKind::Relu2,
+     [](Formula &f, Value x) {
+       Value y = f.relu(x);
+       return f.mul(y, y);
+     }},
+    {ActivationKind::Relu6, [](Formula &f, Value x) { return f.relu6(x); }},
+    {ActivationKind::Tanh, [](Formula &f, Value x) { return f.tanh(x); }},
+    {ActivationKind::Sigmoid, [](Formula &f, Value x) { return f.sigmoid(x); }},
+    {ActivationKind::Softplus, [](Formula &f, Value x) { return f.softplus(x); }},
+    {ActivationKind::Mish, [](Formula &f, Value x) { return f.mul(x, f.tanh(f.softplus(x))); }},
+    {ActivationKind::Elu, [](Formula &f, Value x) { return f.wherePositive(x, x, f.expm1(x)); }},
+    {ActivationKind::LeakyRelu,
+     [](Formula &f, Value x) { return f.wherePositive(x, x, f.mul(f.c(0.01), x)); }},
+    {ActivationKind::HardSwish, [](Formula &f, Value x) { return f.mul(x, f.hardSigmoid(x)); }},
+    {ActivationKind::HardSigmoid, [](Formula &f, Value x) { return f.hardSigmoid(x); }},
+    {ActivationKind::Selu, [](Formula &f, Value x) { return f.selu(x); }},
+};
+
+/// Every kind is there, at its own number.
+constexpr bool isComplete() {
+  for (size_t i = 0; i < std::size(kActivations); ++i)
+    if (static_cast<size_t>(kActivations[i].kind) != i)
+      return false;
+  return std::size(kActivations) == getMaxEnumValForActivationKind() + 1;
+}
+static_assert(isComplete(), "an activation has no formula, or stands at another's place");
+
 } // namespace
 
 Value plx::buildActivation(ImplicitLocOpBuilder &builder, ActivationKind kind, Value x) {
-  Formula f{builder, x.getType()};
-  switch (kind) {
-  case ActivationKind::Identity:
-    return x;
-  case ActivationKind::Silu:
-    return f.silu(x, 1.0);
-  case ActivationKind::Gelu:
-    return f.gelu(x);
-  case ActivationKind::GeluTanh:
-    return f.geluTanh(x);
-  case ActivationKind::GeluQuick:
-    return f.silu(x, 1.702);
-  case ActivationKind::Relu:
-    return f.relu(x);
-  case ActivationKind::Relu2: {
-    Value y = f.relu(x);
-    return f.mul(y, y);
-  }
-  case ActivationKind::Relu6:
-    return f.relu6(x);
-  case ActivationKind::Tanh:
-    return f.tanh(x);
-  case ActivationKind::Sigmoid:
-    return f.sigmoid(x);
-  case ActivationKind::Softplus:
-    return f.softplus(x);
-  case ActivationKind::Mish:
-    return f.mul(x, f.tanh(f.softplus(x)));
-  case ActivationKind::Elu:
-    return f.wherePositive(x, x, f.expm1(x));
-  case ActivationKind::LeakyRelu:
-    return f.wherePositive(x, x, f.mul(f.c(0.01), x));
-  case ActivationKind::HardSwish:
-    return f.mul(x, f.hardSigmoid(x));
-  case ActivationKind::HardSigmoid:
-    return f.hardSigmoid(x);
-  case ActivationKind::Selu:
-    return f.selu(x);
-  }
-  llvm_unreachable("all kinds are covered");
+  Formula formula{builder, x.getType()};
+  return kActivations[static_cast<size_t>(kind)].form(formula, x);
 }
