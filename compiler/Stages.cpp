@@ -79,7 +79,8 @@ std::string codeKeyOf(const Prepared &prepared, const CompileOptions &options,
                       const std::vector<std::string> &isas) {
   std::vector<std::string> texts = {
       "products=" + std::to_string(static_cast<int>(options.cpu.products)),
-      "compute=" + std::to_string(static_cast<int>(options.cpu.compute))};
+      "compute=" + std::to_string(static_cast<int>(options.cpu.compute)),
+      "decompose=" + std::to_string(static_cast<int>(options.cpu.decompose))};
   return codeKey(prepared.model, texts, isas);
 }
 

@@ -28,10 +28,13 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
       {{"auto", Compute::Auto}, {"f32", Compute::F32}, {"bf16", Compute::Bf16}}};
   static constexpr std::array<std::pair<const char *, Products>, 3> products = {
       {{"auto", Products::Auto}, {"generated", Products::Generated}, {"onednn", Products::OneDnn}}};
+  static constexpr std::array<std::pair<const char *, Decompositions>, 2> decompositions = {
+      {{"needed", Decompositions::Needed}, {"all", Decompositions::All}}};
   compiler::CompileOptions options;
   PLX_ASSIGN(options.model.weights, choose("weights", c.weights, weights));
   PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
   PLX_ASSIGN(options.cpu.products, choose("products", c.products, products));
+  PLX_ASSIGN(options.cpu.decompose, choose("decompose", c.decompose, decompositions));
   options.isas = c.isas;
   return options;
 }

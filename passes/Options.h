@@ -26,10 +26,17 @@ struct ModelOptions {
   WeightType weights = WeightType::Source;
 };
 
+/// Which ops are lowered through their decompositions.
+enum class Decompositions {
+  Needed, ///< those without an emitter
+  All     ///< every op that has one: slow, what the emitters are tested against
+};
+
 /// Options of the lowering to CPU code.
 struct CpuOptions {
   Products products = Products::Auto;
   Compute compute = Compute::Auto;
+  Decompositions decompose = Decompositions::Needed;
 };
 
 /// One line of `--report`: which form an op of a segment was given, and why.

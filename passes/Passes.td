@@ -104,6 +104,28 @@ def FuseEpilogue : Pass<"plx-fuse-epilogue", "mlir::ModuleOp"> {
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::math::MathDialect"];
 }
 
+def FuseRope : Pass<"plx-fuse-rope", "mlir::ModuleOp"> {
+  let summary = "Turn queries and keys where they are read anyway";
+  let description = [{
+    An `attn.rope` whose only user is a KV write (as its key) or an attention (as its query; over
+    operands, both query and key by the same rope) becomes that op's `rope` attribute: heads turn in
+    registers on their way into a page or a tile, and need no pass over memory of their own.
+
+    Before:
+    ```mlir
+    %qr = attn.rope %q, %batch {rope = #rope} : tensor<?x6x16xf32>
+    %kr = attn.rope %k, %batch {rope = #rope} : tensor<?x2x16xf32>
+    attn.kv_write %kr, %v, %kv, %batch : ...
+    %a = attn.attention %qr, %kv, %batch {scale = 0.25 : f32, causal} : ...
+    ```
+    After:
+    ```mlir
+    attn.kv_write %k, %v, %kv, %batch {rope = #rope} : ...
+    %a = attn.attention %q, %kv, %batch {rope = #rope, scale = 0.25 : f32, causal} : ...
+    ```
+  }];
+}
+
 //===-----------------------------------------------------------------------------------------===//
 // lower/cpu
 //===-----------------------------------------------------------------------------------------===//
@@ -202,9 +224,11 @@ def RowLoops : Pass<"plx-row-loops", "mlir::func::FuncOp"> {
   let summary = "Turn runs of linalg ops on buffers into one parallel loop over rows";
   let description = [{
     Consecutive linalg ops that are parallel over the same leading dimension, and touch only their own
-    row of what the others write, share one `scf.parallel` over the rows; inside are sequential loops
-    that LLVM vectorizes. A buffer that lives within the run shrinks to one row. Reductions carry their
-    sums in registers, with `reassoc`, so that a row's arithmetic is fixed by its length alone.
+    row of what the others write, share one `scf.parallel` over the rows. A buffer that lives within
+    the run shrinks to one row. Innermost loops of static size run in vectors of `lanes` elements, of
+    any width (the rest of a row is one shorter vector); reductions keep several vectors in flight and
+    fold them in a fixed order, so that a row's arithmetic is fixed by its length alone. What gathers,
+    or is wider than it is known, stays a scalar loop.
 
     Before:
     ```mlir
@@ -214,13 +238,15 @@ def RowLoops : Pass<"plx-row-loops", "mlir::func::FuncOp"> {
     After:
     ```mlir
     scf.parallel (%t) = (%c0) to (%T) step (%c1) {
-      %sum = scf.for %d ... iter_args { ... arith.addf fastmath<reassoc,contract> }
-      scf.for %d ... { ... memref.store %y[%t, %d] }
+      %sums:4 = scf.for %d ... iter_args { ... arith.addf fastmath<contract> : vector<8xf32> }
+      ... // sum of the lanes, then what is the same for all of the row: rsqrt(sum / D + eps)
+      scf.for %d ... step %c8 { ... vector.store %y[%t, %d] }
     } {plexus.work = 256}
     ```
   }];
+  let options = [Option<"lanes", "lanes", "int64_t", "8", "Elements of a vector, a power of two">];
   let dependentDialects = ["mlir::arith::ArithDialect", "mlir::memref::MemRefDialect",
-                           "mlir::scf::SCFDialect"];
+                           "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
 }
 
 def PlanScratch : Pass<"plx-plan-scratch", "mlir::ModuleOp"> {

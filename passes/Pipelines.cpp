@@ -12,7 +12,7 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Passes.h"
-#include "passes/lower/cpu/SegmentArgs.h"
+#include "passes/Report.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -53,6 +53,7 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createMergeProjections());
   add(stages, createSplitTaps());
   add(stages, createFuseEpilogue());
+  add(stages, createFuseRope());
   AssignEncodingsOptions encodings;
   encodings.weights = kWeightNames[static_cast<size_t>(options.weights)].str();
   add(stages, createAssignEncodings(encodings));
@@ -63,7 +64,9 @@ Stages modelStages(const ModelOptions &options) {
 Stages cpuStages(const emit::Isa &isa, const CpuOptions &options) {
   Stages stages;
   add(stages, createNumberParameters());
-  add(stages, createDecompose());
+  DecomposeOptions decompositions;
+  decompositions.all = options.decompose == Decompositions::All;
+  add(stages, createDecompose(decompositions));
   add(stages, createCanonicalizerPass());
   add(stages, createCSEPass());
   add(stages, createLinalgElementwiseOpFusionPass());
@@ -73,7 +76,9 @@ Stages cpuStages(const emit::Isa &isa, const CpuOptions &options) {
   lowering.products = kProductNames[static_cast<size_t>(options.products)].str();
   lowering.compute = kComputeNames[static_cast<size_t>(options.compute)].str();
   add(stages, createLowerSegments(lowering));
-  add(stages, createRowLoops(), true);
+  RowLoopsOptions rows;
+  rows.lanes = isa.lanes();
+  add(stages, createRowLoops(rows), true);
   add(stages, createExpandMath(), true);
   add(stages, createCSEPass());
   add(stages, createPlanScratch());
@@ -107,23 +112,6 @@ Stages llvmStages() {
 void append(Stages &to, Stages from) {
   for (Stage &stage : from)
     to.push_back(std::move(stage));
-}
-
-/// Moves the decisions noted on functions into `report`.
-void collectReport(ModuleOp module, std::vector<ReportRow> *report) {
-  for (auto function : module.getOps<func::FuncOp>()) {
-    auto rows = function->getAttrOfType<ArrayAttr>(kReportAttr);
-    if (!rows)
-      continue;
-    function->removeAttr(kReportAttr);
-    if (!report)
-      continue;
-    for (auto row : rows.getAsRange<DictionaryAttr>()) {
-      auto text = [&](StringRef key) { return row.getAs<StringAttr>(key).str(); };
-      report->push_back(
-          {function.getName().str(), text("op"), text("location"), text("target"), text("why")});
-    }
-  }
 }
 
 } // namespace
@@ -175,6 +163,8 @@ namespace {
 struct CpuPipelineOptions : PassPipelineOptions<CpuPipelineOptions> {
   Option<std::string> isa{*this, "isa", llvm::cl::desc("Instruction set level"),
                           llvm::cl::init("x86-64-v3")};
+  Option<std::string> decompose{*this, "decompose", llvm::cl::desc("Ops to decompose: needed, all"),
+                                llvm::cl::init("needed")};
 };
 } // namespace
 
@@ -192,7 +182,13 @@ void registerPipelines() {
         const emit::Isa *isa = emit::findIsa(options.isa.getValue());
         if (!isa)
           return fail("plx-cpu: there is no isa '" + options.isa.getValue() + "'");
-        buildCpuPipeline(manager, *isa, {});
+        CpuOptions cpu;
+        if (options.decompose == "all")
+          cpu.decompose = Decompositions::All;
+        else if (options.decompose != "needed")
+          return fail("plx-cpu: decompose is 'needed' or 'all', not '" +
+                      options.decompose.getValue() + "'");
+        buildCpuPipeline(manager, *isa, cpu);
         return success();
       },
       [](llvm::function_ref<void(const detail::PassOptions &)> visit) {

@@ -20,23 +20,28 @@ std::vector<Type> attentionArguments(Compiler &compiler, const AttentionSpec &sp
           compiler.pointer(),
           compiler.pointer(),
           compiler.stridedRows(spec.kvHeads * spec.keyDim),
-          compiler.stridedRows(spec.kvHeads * spec.valueDim)};
+          compiler.stridedRows(spec.kvHeads * spec.valueDim),
+          compiler.bytes()};
 }
 
 Compiler::Body attentionBody(const Isa &isa, const AttentionSpec &spec) {
   return [&isa, spec](OpBuilder &b, Location loc, ValueRange a) {
     emitKvWrite(b, loc, isa, spec, a[4], a[5], a[2], a[3]);
-    AttentionOperands operands{a[0], a[1], a[2], a[3], a[4], a[5], Value(), Value()};
+    AttentionOperands operands{a[0], a[1], a[2], a[3], a[4], a[5], Value(), a[6]};
     emitAttention(b, loc, isa, spec, operands);
   };
 }
 
-void bench(const Compiled &code, const AttentionSpec &spec, int64_t past, int64_t count) {
+void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int64_t past,
+           int64_t count) {
   Batch batch(spec, {{past, count}}, true, false);
   int64_t queryWidth = spec.heads * spec.keyDim, outWidth = spec.heads * spec.valueDim;
   std::vector<float> queries = randomFloats(count * queryWidth, 3), out(count * outWidth);
   plx_batch view = batch.view();
   plx_kv kv = batch.pages();
+  int64_t spans = (past + count + kSpanSlots - 1) / kSpanSlots;
+  std::vector<float> scratch(attentionScratch(spec, isa, true).perSpan / 4 *
+                             std::min(count, kSplitTokens) * spans);
   double best = 1e30;
   for (int i = 0; i < 10; ++i) {
     auto start = std::chrono::steady_clock::now();
@@ -46,7 +51,8 @@ void bench(const Compiled &code, const AttentionSpec &spec, int64_t past, int64_
          Buffer::matrix(batch.newKeys().data(), count, spec.kvHeads * spec.keyDim,
                         batch.keyStride()),
          Buffer::matrix(batch.newValues().data(), count, spec.kvHeads * spec.valueDim,
-                        batch.valueStride()));
+                        batch.valueStride()),
+         Buffer::vector(scratch.data(), static_cast<int64_t>(scratch.size() * 4)));
     std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
     best = std::min(best, time.count());
   }
@@ -81,7 +87,8 @@ int main(int argc, char **argv) {
       Compiled code = compiler.compile(isa, arguments, attentionBody(isa, spec));
       std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
       std::printf("compiled in %.2f s\n", time.count());
-      for (auto [past, count] : {std::pair<int64_t, int64_t>{0, 512}, {512, 1}, {4096, 1}})
-        bench(code, spec, past, count);
+      for (auto [past, count] :
+           {std::pair<int64_t, int64_t>{0, 512}, {0, 4096}, {512, 1}, {4096, 1}})
+        bench(isa, code, spec, past, count);
     }
 }

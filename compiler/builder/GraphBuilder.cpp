@@ -13,6 +13,15 @@ namespace plexus::compiler {
 
 static constexpr int32_t kFailed = PLX_NO_VALUE;
 
+/// What diagnostics and the report call an op: its name, and the weights that it reads.
+static Location sourceLocation(Builder &b, llvm::StringRef name, ValueRange operands) {
+  std::string text = name.str();
+  for (Value operand : operands)
+    if (auto param = operand ? operand.getDefiningOp<plx::ParamOp>() : plx::ParamOp())
+      text += " @" + param.getWeight().str();
+  return NameLoc::get(b.getStringAttr(text));
+}
+
 void GraphBuilder::fail(Code code, const std::string &message) {
   if (error.isOk())
     error = Status(code, where() + message);
@@ -167,7 +176,7 @@ int32_t GraphBuilder::op(llvm::StringRef name, llvm::ArrayRef<plx_value> operand
     return static_cast<int32_t>(capacity);
   }
   llvm::StringRef ir = irName(name);
-  OperationState state(NameLoc::get(b.getStringAttr(name)), ir.empty() ? "plx.unknown" : ir);
+  OperationState state(sourceLocation(b, name, in), ir.empty() ? "plx.unknown" : ir);
   if (Status s = buildOp(state, name, in, attrs); !s.isOk())
     return fail(s.code(), name.str() + ": " + s.message()), kFailed;
   return storeResults(createVerified(state), results, capacity);

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/IRMapping.h"
 #include "passes/Passes.h"
+#include "passes/Report.h"
 
 namespace plexus::compiler {
 #define GEN_PASS_DEF_FUSEEPILOGUE
@@ -111,7 +112,8 @@ Operation *joiningUser(plx::FusedLinearOp product) {
 
 /// `product` with `user` as the end of its epilogue, in the user's place.
 plx::FusedLinearOp join(plx::FusedLinearOp product, Operation *user) {
-  Location loc = FusedLoc::get(user->getContext(), {product.getLoc(), user->getLoc()});
+  Location loc = plexus::compiler::joinedLocation(
+      product.getLoc(), user, "computed while the product's sums are in registers");
   ImplicitLocOpBuilder b(loc, user);
   SmallVector<Value> extras(product.getExtras());
   for (Value operand : user->getOperands())

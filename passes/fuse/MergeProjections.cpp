@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/Passes.h"
+#include "passes/Report.h"
 
 namespace plexus::compiler {
 #define GEN_PASS_DEF_MERGEPROJECTIONS
@@ -14,6 +15,7 @@ namespace plexus::compiler {
 } // namespace plexus::compiler
 
 using namespace mlir;
+using plexus::compiler::joinedLocation;
 
 namespace {
 
@@ -158,10 +160,10 @@ private:
 
   void replace(ArrayRef<plx::LinearOp> members, plx::WeightOp weight, plx::WeightOp bias) {
     plx::LinearOp first = members.front();
-    SmallVector<Location> locations;
-    for (plx::LinearOp op : members)
-      locations.push_back(op.getLoc());
-    ImplicitLocOpBuilder b(FusedLoc::get(model.getContext(), locations), first);
+    Location loc = first.getLoc();
+    for (plx::LinearOp op : members.drop_front())
+      loc = joinedLocation(loc, op, "one product with the others of its input");
+    ImplicitLocOpBuilder b(loc, first);
     Value matrix = plx::ParamOp::create(b, weight);
     Value vector = bias ? plx::ParamOp::create(b, bias).getResult() : Value();
     Value merged = plx::LinearOp::create(b, first.getInput(), matrix, vector);
@@ -210,7 +212,8 @@ private:
 
   void replaceGatedUnit(plx::GluOp unit, plx::LinearOp gate, plx::LinearOp up,
                         plx::WeightOp weight) {
-    auto loc = FusedLoc::get(model.getContext(), {gate.getLoc(), up.getLoc(), unit.getLoc()});
+    Location loc = joinedLocation(gate.getLoc(), up, "one product with the gate's");
+    loc = joinedLocation(loc, unit, "computed while the products' sums are in registers");
     ImplicitLocOpBuilder b(loc, unit);
     Value matrix = plx::ParamOp::create(b, weight);
     SmallVector<Value> extras;

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "passes/Passes.h"
+#include "passes/Report.h"
 #include "passes/lower/cpu/SegmentLowering.h"
 
 namespace plexus::compiler {
@@ -25,6 +26,7 @@ public:
 
   void runOnOperation() override {
     getOperation().walk([&](plx::SegmentOp segment) {
+      noteDecomposed(segment);
       // A decomposition may be made of ops that decompose themselves.
       while (decomposeOnce(segment))
         ;
@@ -32,10 +34,25 @@ public:
   }
 
 private:
+  bool isDecomposed(plx::DecomposeOpInterface op) const {
+    return all || !plexus::compiler::hasCpuForm(op);
+  }
+
+  /// The ops themselves are gone when the segment is lowered.
+  void noteDecomposed(plx::SegmentOp segment) {
+    segment.walk([&](plx::DecomposeOpInterface op) {
+      if (isDecomposed(op))
+        plexus::compiler::addReportRow(
+            segment, op, "generated",
+            all ? "decomposed, as all ops were asked to be"
+                : "decomposed: loops over rows, one with its neighbours");
+    });
+  }
+
   bool decomposeOnce(plx::SegmentOp segment) {
     SmallVector<plx::DecomposeOpInterface> work;
     segment.walk([&](plx::DecomposeOpInterface op) {
-      if (all || !plexus::compiler::hasCpuForm(op))
+      if (isDecomposed(op))
         work.push_back(op);
     });
     bool changed = false;

@@ -21,6 +21,8 @@ struct CompileChoices {
   std::string weights = "source"; ///< source, f32, bf16, f16: how weights are stored.
   std::string compute = "auto";   ///< auto, f32, bf16: how activations enter products.
   std::string products = "auto";  ///< auto, generated, onednn: products with many rows.
+  /// needed, all: which ops are lowered through their decompositions (all: slow, for comparison).
+  std::string decompose = "needed";
   std::vector<std::string> isas; ///< x86-64-v3, avx512; empty: all (artifacts), the host's (cache).
   std::string cacheFolder;       ///< Empty: the default place.
   bool useCache = true;

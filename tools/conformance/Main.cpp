@@ -52,6 +52,7 @@ Status readChoice(const std::string &text, CompileChoices &choices) {
       {"weights", &CompileChoices::weights},
       {"compute", &CompileChoices::compute},
       {"products", &CompileChoices::products},
+      {"decompose", &CompileChoices::decompose},
       {"cache", &CompileChoices::cacheFolder}};
   const size_t eq = text.find('=');
   const std::string key = text.substr(0, eq);
@@ -63,7 +64,7 @@ Status readChoice(const std::string &text, CompileChoices &choices) {
   if (eq == std::string::npos || word == words.end())
     return error(Code::InvalidArgument) << "--compile-option " << text
                                         << ": expected key=value with weights, compute, products, "
-                                           "isa or cache";
+                                           "decompose, isa or cache";
   choices.*word->second = text.substr(eq + 1);
   return Status::ok();
 }
@@ -142,7 +143,7 @@ int main(int argc, char **argv) {
   app.add_flag("--quiet", arguments.quiet, "Print only what failed, and the count");
   app.add_option("--compile-option", arguments.compileOptions,
                  "key=value as for plexus compile: weights, compute (f32 if not given), products, "
-                 "isa, cache")
+                 "decompose, isa, cache")
       ->allow_extra_args(false);
   try {
     app.parse(argc, argv);

@@ -77,6 +77,11 @@ void ModelArguments::add(CLI::App &command, bool compileOnly) {
       ->group(group)
       ->capture_default_str();
   command
+      .add_option("--decompose", choices.decompose,
+                  "Ops to lower by their decompositions: needed, all (slow; to compare with)")
+      ->group(group)
+      ->capture_default_str();
+  command
       .add_option("--isa", choices.isas,
                   "Instruction sets to generate code for (x86-64-v3, avx512); default: all in an "
                   "artifact, this CPU's otherwise")

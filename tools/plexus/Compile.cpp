@@ -16,9 +16,10 @@ struct Arguments {
 };
 
 void printReport(const Program &program) {
-  std::printf("%-14s %-18s %-26s %s\n", "segment", "op", "target", "why");
+  constexpr const char *kColumns = "%-14s %-18s %-26s %-32s %s\n";
+  std::printf(kColumns, "segment", "op", "from", "target", "why");
   for (const ReportEntry &e : program.report)
-    std::printf("%-14s %-18s %-26s %s\n", e.segment.c_str(), e.op.c_str(), e.target.c_str(),
+    std::printf(kColumns, e.segment.c_str(), e.op.c_str(), e.location.c_str(), e.target.c_str(),
                 e.why.c_str());
 }
 

@@ -8,7 +8,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/lower/cpu/SegmentLowering.h"
 #include "passes/lower/cpu/emit/Attention.h"
-#include "passes/lower/cpu/emit/Rope.h"
+#include "passes/lower/cpu/emit/StateViews.h"
 
 using namespace mlir;
 
@@ -119,27 +119,37 @@ LogicalResult lowerRope(SegmentLowering &segment, attn::RopeOp op) {
     return op.emitOpError("input has rows whose elements do not lie evenly");
   segment.bind(op.getResult(),
                memref::ExpandShapeOp::create(b, op.getLoc(), *expanded, output, groups, shape));
+  segment.report(op, "generated",
+                 ownsMemory(op.getInput()) ? "a pass of its own over the heads, in place"
+                                           : "a pass of its own over the heads");
   return success();
 }
 
-/// Operand `tensor` as a matrix, turned by `rope` where there is one.
-Value turned(SegmentLowering &segment, Location loc, Value tensor, attn::RopeAttr rope) {
-  return rope ? rotated(segment, loc, tensor, rope) : matrix(segment, loc, tensor);
+/// Has `spec` turn by `rope`, if there is one; returns the table of rotations.
+Value addRope(SegmentLowering &segment, Location loc, emit::AttentionSpec &spec,
+              attn::RopeAttr rope) {
+  if (!rope)
+    return {};
+  spec.rope = ropeSpec(rope);
+  return ropeTable(segment, loc, rope);
 }
 
 LogicalResult lowerKvWrite(SegmentLowering &segment, attn::KVWriteOp op) {
   Location loc = op.getLoc();
   auto state = cast<attn::KVType>(op.getState().getType());
-  Value key = turned(segment, loc, op.getKey(), op.getRopeAttr());
-  Value value = matrix(segment, loc, op.getValue());
+  Value key = matrix(segment, loc, op.getKey()), value = matrix(segment, loc, op.getValue());
   emit::AttentionSpec spec;
   spec.kvHeads = state.getHeads();
   spec.keyDim = state.getKeyDim();
   spec.valueDim = state.getValueDim();
+  Value table = addRope(segment, loc, spec, op.getRopeAttr());
   segment.emitParallel(4 * (spec.keyDim + spec.valueDim), [&] {
     emit::emitKvWrite(segment.builder(), loc, segment.isa(), spec, key, value, segment.batch(),
-                      segment.scalars().lookup(op.getState()));
+                      segment.scalars().lookup(op.getState()), table);
   });
+  segment.report(op, "generated",
+                 table ? "keys turn and are transposed on their way into the pages"
+                       : "keys are transposed on their way into the pages");
   return success();
 }
 
@@ -157,43 +167,77 @@ emit::AttentionSpec attentionSpec(attn::AttentionOp op) {
   return spec;
 }
 
-/// fixed + perToken * T + perSequence * S bytes, or null for none.
+/// As many bytes as emit::ScratchSize says.
 Value attentionScratch(SegmentLowering &segment, Location loc, emit::ScratchSize size) {
-  if (size.fixed == 0 && size.perToken == 0 && size.perSequence == 0)
-    return {};
-  OpBuilder &b = segment.builder();
-  Value bytes = segment.indexConstant(loc, size.fixed);
-  auto add = [&](int64_t each, plx::SizeSymbol symbol) {
-    if (each == 0)
-      return;
-    Value part =
-        arith::MulIOp::create(b, loc, segment.size(symbol), segment.indexConstant(loc, each));
-    bytes = arith::AddIOp::create(b, loc, bytes, part);
-  };
-  add(size.perToken, plx::SizeSymbol::Tokens);
-  add(size.perSequence, plx::SizeSymbol::Sequences);
-  return segment.allocate(MemRefType::get({ShapedType::kDynamic}, b.getI8Type()), bytes);
+  emit::Code code{segment.builder(), loc};
+  Value tokens = segment.size(plx::SizeSymbol::Tokens);
+  Value bytes = code.add(code.mul(tokens, size.perToken),
+                         code.mul(segment.size(plx::SizeSymbol::Sequences), size.perSequence));
+  Value rows = code.mul(code.min(tokens, code.index(emit::kSplitTokens)),
+                        code.ceilDiv(segment.context(), emit::kSpanSlots));
+  bytes = code.add(bytes, code.mul(rows, size.perSpan));
+  return segment.allocate(MemRefType::get({ShapedType::kDynamic}, segment.builder().getI8Type()),
+                          bytes);
 }
 
 LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
   Location loc = op.getLoc();
   emit::AttentionSpec spec = attentionSpec(op);
   emit::AttentionOperands operands;
-  operands.query = turned(segment, loc, op.getQuery(), op.getRopeAttr());
+  operands.ropeTable = addRope(segment, loc, spec, op.getRopeAttr());
+  operands.query = matrix(segment, loc, op.getQuery());
   operands.batch = segment.batch();
   if (op.getState()) {
     operands.kv = segment.scalars().lookup(op.getState());
   } else {
-    operands.key = turned(segment, loc, op.getKey(), op.getRopeAttr());
+    operands.key = matrix(segment, loc, op.getKey());
     operands.value = matrix(segment, loc, op.getValue());
   }
-  operands.scratch =
-      attentionScratch(segment, loc, emit::attentionScratch(spec, operands.kv != nullptr));
+  operands.scratch = attentionScratch(
+      segment, loc, emit::attentionScratch(spec, segment.isa(), operands.kv != nullptr));
   operands.out = segment.asMatrix(loc, segment.allocateLike(op.getResult(), op.getQuery()), 2);
   segment.emitParallel(kAttentionWork, [&] {
     emit::emitAttention(segment.builder(), loc, segment.isa(), spec, operands);
   });
   segment.report(op, "generated", "online softmax over pages, one pass");
+  return success();
+}
+
+//===--- Views
+//------------------------------------------------------------------------------------===//
+
+/// A buffer of a result whose second dimension is the batch's context; the first has `symbol`'s
+/// size.
+Value allocateView(SegmentLowering &segment, Value result, plx::SizeSymbol symbol) {
+  auto type = cast<RankedTensorType>(result.getType());
+  Value out = segment.allocate(MemRefType::get(type.getShape(), type.getElementType()),
+                               {segment.size(symbol), segment.context()});
+  segment.bind(result, out);
+  return out;
+}
+
+template <typename Op, emit::KvPart part>
+LogicalResult lowerKvView(SegmentLowering &segment, Op op) {
+  attn::KVType state = op.getState().getType();
+  emit::AttentionSpec spec;
+  spec.kvHeads = state.getHeads();
+  spec.keyDim = state.getKeyDim();
+  spec.valueDim = state.getValueDim();
+  Value out = allocateView(segment, op.getResult(), plx::SizeSymbol::Sequences);
+  segment.emitParallel(
+      spec.kvHeads * (part == emit::KvPart::Keys ? spec.keyDim : spec.valueDim), [&] {
+        emit::emitKvView(segment.builder(), op.getLoc(), spec, part, segment.batch(),
+                         segment.scalars().lookup(op.getState()), segment.context(), out);
+      });
+  return success();
+}
+
+LogicalResult lowerVisible(SegmentLowering &segment, attn::VisibleOp op) {
+  Value out = allocateView(segment, op.getResult(), plx::SizeSymbol::Tokens);
+  segment.emitParallel(16, [&] {
+    emit::emitVisible(segment.builder(), op.getLoc(), op.getCausal(), op.getWindow(),
+                      segment.batch(), segment.context(), out);
+  });
   return success();
 }
 
@@ -209,6 +253,9 @@ void addAttentionHandlers(HandlerTable &table) {
   addHandler<attn::RopeOp, lowerRope>(table);
   addHandler<attn::KVWriteOp, lowerKvWrite>(table);
   addHandler<attn::AttentionOp, lowerAttention>(table, takesAttention);
+  addHandler<attn::KVKeysOp, lowerKvView<attn::KVKeysOp, emit::KvPart::Keys>>(table);
+  addHandler<attn::KVValuesOp, lowerKvView<attn::KVValuesOp, emit::KvPart::Values>>(table);
+  addHandler<attn::VisibleOp, lowerVisible>(table);
 }
 
 } // namespace plexus::compiler

@@ -55,8 +55,33 @@ Value viewable(SegmentLowering &segment, Value tensor) {
   return segment.allocate(tensor, sizes);
 }
 
-/// Loads that a body makes from whole tensors become loads from their buffers.
-void lowerGathers(SegmentLowering &segment, Operation *op) {
+/// The size that `op` asks for, or null where its dimension is not constant.
+Value sizeOf(SegmentLowering &segment, tensor::DimOp op) {
+  auto dim = op.getConstantIndex();
+  if (!dim)
+    return {};
+  if (auto empty = op.getSource().getDefiningOp<tensor::EmptyOp>())
+    return segment.scalars().lookup(empty.getDynamicSize(*dim));
+  OpBuilder &b = segment.builder();
+  Value memref = segment.buffer(op.getSource());
+  OpFoldResult size = extentOf(memref, *dim);
+  return size ? getValueOrCreateConstantIndexOp(b, op.getLoc(), size)
+              : memref::DimOp::create(b, op.getLoc(), memref, *dim).getResult();
+}
+
+/// What a body reads of whole tensors, entries and sizes, it reads of their buffers.
+LogicalResult lowerBody(SegmentLowering &segment, Operation *op) {
+  OpBuilder::InsertionGuard guard(segment.builder());
+  segment.builder().setInsertionPoint(op);
+  WalkResult result = op->walk([&](tensor::DimOp dim) {
+    Value size = sizeOf(segment, dim);
+    if (!size)
+      return WalkResult(
+          dim.emitOpError("of a dimension that is not constant has no form on the CPU"));
+    dim.replaceAllUsesWith(size);
+    dim.erase();
+    return WalkResult::advance();
+  });
   op->walk([&](tensor::ExtractOp extract) {
     OpBuilder b(extract);
     Value load = memref::LoadOp::create(b, extract.getLoc(), segment.buffer(extract.getTensor()),
@@ -64,6 +89,7 @@ void lowerGathers(SegmentLowering &segment, Operation *op) {
     extract.replaceAllUsesWith(load);
     extract.erase();
   });
+  return failure(result.wasInterrupted());
 }
 
 LogicalResult lowerLinalg(SegmentLowering &segment, linalg::LinalgOp op) {
@@ -87,8 +113,7 @@ LogicalResult lowerLinalg(SegmentLowering &segment, linalg::LinalgOp op) {
       if (Value scalar = segment.scalars().lookupOrNull(operand.get()))
         operand.set(scalar);
   });
-  lowerGathers(segment, lowered);
-  return success();
+  return lowerBody(segment, lowered);
 }
 
 //===--- tensor
@@ -99,20 +124,10 @@ LogicalResult lowerEmpty(SegmentLowering &, tensor::EmptyOp) {
 }
 
 LogicalResult lowerDim(SegmentLowering &segment, tensor::DimOp op) {
-  auto dim = op.getConstantIndex();
-  if (!dim)
+  Value size = sizeOf(segment, op);
+  if (!size)
     return op.emitOpError("of a dimension that is not constant has no form on the CPU");
-  OpBuilder &b = segment.builder();
-  Value source = op.getSource();
-  if (auto empty = source.getDefiningOp<tensor::EmptyOp>()) {
-    segment.scalars().map(op.getResult(), segment.scalars().lookup(empty.getDynamicSize(*dim)));
-    return success();
-  }
-  Value memref = segment.buffer(source);
-  OpFoldResult size = extentOf(memref, *dim);
-  Value value = size ? getValueOrCreateConstantIndexOp(b, op.getLoc(), size)
-                     : memref::DimOp::create(b, op.getLoc(), memref, *dim).getResult();
-  segment.scalars().map(op.getResult(), value);
+  segment.scalars().map(op.getResult(), size);
   return success();
 }
 
@@ -170,6 +185,8 @@ LogicalResult lowerReshape(SegmentLowering &segment, Op op) {
   if (failed(view))
     return failure();
   segment.bind(op.getResult(), *view);
+  if (isa<plx::PlxDialect>(op->getDialect()))
+    segment.report(op, "none", "a view of its input");
   return success();
 }
 
@@ -244,6 +261,7 @@ Value columns(SegmentLowering &segment, Location loc, Value memref, int64_t begi
 LogicalResult lowerSlice(SegmentLowering &segment, plx::SliceOp op) {
   Value source = segment.buffer(op.getInput());
   segment.bind(op.getResult(), columns(segment, op.getLoc(), source, op.getBegin(), op.getSize()));
+  segment.report(op, "none", "a view of its input");
   return success();
 }
 
@@ -256,6 +274,7 @@ LogicalResult lowerConcat(SegmentLowering &segment, plx::ConcatOp op) {
                            columns(segment, op.getLoc(), result, begin, size));
     begin += size;
   }
+  segment.report(op, "generated", "rows copied side by side");
   return success();
 }
 
@@ -272,6 +291,7 @@ LogicalResult lowerGetState(SegmentLowering &segment, plx::GetStateOp op) {
 /// A tap is one more output of the tapped variant; here it is the identity.
 LogicalResult lowerTap(SegmentLowering &segment, plx::TapOp op) {
   segment.bind(op.getResult(), segment.buffer(op.getInput()));
+  segment.report(op, "none", "an output of the tapped variant; a barrier to fusion there");
   return success();
 }
 

@@ -3,6 +3,7 @@
 // Fuses consecutive linalg ops on buffers that share their leading dimension into one scf.parallel.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"
+#include "passes/lower/cpu/RowEmitter.h"
 #include "passes/lower/cpu/Rows.h"
 #include "passes/lower/cpu/SegmentArgs.h"
 
@@ -140,138 +141,7 @@ private:
   DenseMap<Value, Value> row;
 };
 
-/// Emits the loops of one op for one row.
-class RowEmitter {
-public:
-  RowEmitter(OpBuilder &builder, linalg::GenericOp op, Value row, const RowBuffers &buffers)
-      : builder(builder), loc(op.getLoc()), op(op), buffers(buffers) {
-    indices.assign(op.getNumLoops(), Value());
-    indices[0] = row;
-    ranges = loopRanges(builder, op);
-  }
-
-  void emit() {
-    SmallVector<unsigned> parallel, reduction;
-    for (unsigned dim = 1; dim < op.getNumLoops(); ++dim)
-      (op.getIteratorTypesArray()[dim] == utils::IteratorType::parallel ? parallel : reduction)
-          .push_back(dim);
-    OpBuilder::InsertionGuard guard(builder);
-    for (unsigned dim : parallel)
-      enter(dim);
-    SmallVector<Value> sums;
-    for (OpOperand &output : op.getDpsInitsMutable())
-      sums.push_back(needsInit(output) ? load(output) : Value());
-    if (!reduction.empty())
-      sums = reduce(reduction, sums);
-    else
-      sums = body(sums);
-    for (auto [output, value] : llvm::zip(op.getDpsInitsMutable(), sums))
-      memref::StoreOp::create(builder, loc, value, buffer(output), position(output));
-  }
-
-private:
-  bool needsInit(OpOperand &output) {
-    return !op.getMatchingBlockArgument(&output).use_empty() || op.getNumReductionLoops() > 0;
-  }
-
-  void enter(unsigned dim) {
-    auto loop = scf::ForOp::create(builder, loc, constant(0), ranges[dim], constant(1));
-    indices[dim] = loop.getInductionVar();
-    builder.setInsertionPointToStart(loop.getBody());
-  }
-
-  /// Nested loops over `dims`, which carry the sums.
-  SmallVector<Value> reduce(ArrayRef<unsigned> dims, ArrayRef<Value> sums) {
-    auto loop =
-        scf::ForOp::create(builder, loc, constant(0), ranges[dims.front()], constant(1), sums);
-    indices[dims.front()] = loop.getInductionVar();
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(loop.getBody());
-    SmallVector<Value> carried(loop.getRegionIterArgs());
-    SmallVector<Value> next = dims.size() > 1 ? reduce(dims.drop_front(), carried) : body(carried);
-    scf::YieldOp::create(builder, loc, next);
-    return llvm::to_vector_of<Value>(loop.getResults());
-  }
-
-  /// The op's body at the current indices.
-  SmallVector<Value> body(ArrayRef<Value> sums) {
-    IRMapping mapping;
-    for (OpOperand *input : op.getDpsInputOperands()) {
-      BlockArgument argument = op.getMatchingBlockArgument(input);
-      if (!argument.use_empty())
-        mapping.map(argument, load(*input));
-    }
-    for (auto [output, sum] : llvm::zip(op.getDpsInitsMutable(), sums))
-      if (sum)
-        mapping.map(op.getMatchingBlockArgument(&output), sum);
-    for (Operation &inner : op.getBody()->without_terminator()) {
-      if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
-        mapping.map(index.getResult(), indices[index.getDim()]);
-        continue;
-      }
-      allowFastMath(builder.clone(inner, mapping), inner);
-    }
-    SmallVector<Value> results;
-    for (Value value : op.getBody()->getTerminator()->getOperands())
-      results.push_back(mapping.lookupOrDefault(value));
-    return results;
-  }
-
-  /// Products may fuse into sums everywhere; the sums of a reduction may be split over lanes.
-  void allowFastMath(Operation *clone, Operation &original) {
-    auto math = dyn_cast<arith::ArithFastMathInterface>(clone);
-    if (!math)
-      return;
-    auto flags = arith::FastMathFlags::contract;
-    bool combines =
-        op.getNumReductionLoops() > 0 && llvm::any_of(original.getOperands(), [&](Value operand) {
-          auto argument = dyn_cast<BlockArgument>(operand);
-          return argument && argument.getOwner() == op.getBody() &&
-                 argument.getArgNumber() >= op.getNumDpsInputs();
-        });
-    if (combines)
-      flags = flags | arith::FastMathFlags::reassoc;
-    auto old = math.getFastMathFlagsAttr();
-    clone->setAttr(
-        math.getFastMathAttrName(),
-        arith::FastMathFlagsAttr::get(clone->getContext(),
-                                      flags | (old ? old.getValue() : arith::FastMathFlags::none)));
-  }
-
-  Value load(OpOperand &operand) {
-    if (!isa<MemRefType>(operand.get().getType()))
-      return operand.get();
-    return memref::LoadOp::create(builder, loc, buffer(operand), position(operand));
-  }
-
-  Value buffer(OpOperand &operand) {
-    Value row = buffers.lookup(operand.get());
-    return row ? row : operand.get();
-  }
-
-  /// The operand's indices; a one-row buffer has none for the row.
-  SmallVector<Value> position(OpOperand &operand) {
-    AffineMap map = op.getMatchingIndexingMap(&operand);
-    ArrayRef<AffineExpr> exprs = map.getResults();
-    if (buffers.lookup(operand.get()))
-      exprs = exprs.drop_front();
-    SmallVector<Value> result;
-    for (AffineExpr expr : exprs)
-      result.push_back(emitIndex(builder, loc, expr, indices));
-    return result;
-  }
-
-  Value constant(int64_t value) { return arith::ConstantIndexOp::create(builder, loc, value); }
-
-  OpBuilder &builder;
-  Location loc;
-  linalg::GenericOp op;
-  const RowBuffers &buffers;
-  SmallVector<Value> indices;
-  SmallVector<Value> ranges;
-};
-
-LogicalResult emitGroup(RowGroup &group) {
+LogicalResult emitGroup(RowGroup &group, int64_t lanes) {
   if (!group.rows) {
     IRRewriter rewriter(group.ops.front());
     if (failed(linalg::linalgOpToLoops(rewriter, group.ops.front())))
@@ -294,7 +164,10 @@ LogicalResult emitGroup(RowGroup &group) {
   builder.setInsertionPointToStart(loop.getBody());
   buffers.allocate(builder);
   for (linalg::GenericOp op : group.ops)
-    RowEmitter(builder, op, loop.getInductionVars().front(), buffers).emit();
+    RowEmitter(
+        builder, op, loop.getInductionVars().front(),
+        [&](Value buffer) { return buffers.lookup(buffer); }, lanes)
+        .emit();
   for (linalg::GenericOp op : llvm::reverse(group.ops))
     op.erase();
   buffers.eraseOld();
@@ -303,7 +176,14 @@ LogicalResult emitGroup(RowGroup &group) {
 
 class RowLoopsPass : public plexus::compiler::impl::RowLoopsBase<RowLoopsPass> {
 public:
+  using RowLoopsBase::RowLoopsBase;
+
   void runOnOperation() override {
+    if (lanes < 1 || !llvm::isPowerOf2_64(lanes)) {
+      getOperation().emitError("plx-row-loops: lanes must be a power of two, found ")
+          << static_cast<int64_t>(lanes);
+      return signalPassFailure();
+    }
     if (failed(generalize()))
       return signalPassFailure();
     SmallVector<Block *> blocks;
@@ -314,7 +194,7 @@ public:
     });
     for (Block *block : blocks)
       for (RowGroup &group : findGroups(*block))
-        if (failed(emitGroup(group)))
+        if (failed(emitGroup(group, lanes)))
           return signalPassFailure();
   }
 

@@ -21,8 +21,6 @@ inline constexpr llvm::StringLiteral kRoleAttr = "plexus.abi";
 inline constexpr llvm::StringLiteral kIndexAttr = "plexus.index";
 /// Symbol of a dynamic leading dimension: "T", "S" or "R".
 inline constexpr llvm::StringLiteral kRowsAttr = "plexus.rows";
-/// What --report shows, on functions: an array of dictionaries.
-inline constexpr llvm::StringLiteral kReportAttr = "plexus.report";
 /// Elementary operations of one iteration of an scf.parallel.
 inline constexpr llvm::StringLiteral kWorkAttr = "plexus.work";
 

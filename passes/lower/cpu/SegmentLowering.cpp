@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/Report.h"
 #include "passes/lower/cpu/CallLayout.h"
 #include "passes/lower/cpu/Rows.h"
 #include "passes/lower/cpu/SegmentArgs.h"
@@ -77,6 +78,8 @@ LogicalResult SegmentLowering::run(OpBuilder &builder) {
       func::FuncOp::create(builder, loc, segment.getName(), builder.getFunctionType({}, {i32}));
   makeInternal(function);
   function->setAttr(kSegmentAttr, builder.getStringAttr("plx_" + segment.getName()));
+  if (Attribute rows = segment->getAttr(kReportAttr)) // of ops that are decomposed by now
+    function->setAttr(kReportAttr, rows);
   body.setInsertionPointToStart(function.addEntryBlock());
   addSegmentArguments();
   for (Operation &op : segment.getBody().front()) {
@@ -90,8 +93,6 @@ LogicalResult SegmentLowering::run(OpBuilder &builder) {
                                         : lowerUpstream(*this, &op)))
       return failure();
   }
-  if (!decisions.empty())
-    function->setAttr(kReportAttr, builder.getArrayAttr(decisions));
   return success();
 }
 
@@ -291,15 +292,7 @@ void SegmentLowering::emitParallel(int64_t work, function_ref<void()> emit, int6
 }
 
 void SegmentLowering::report(Operation *op, StringRef form, const Twine &why) {
-  std::string place;
-  llvm::raw_string_ostream(place) << op->getLoc();
-  Builder b(op->getContext());
-  decisions.push_back(b.getDictionaryAttr({
-      b.getNamedAttr("location", b.getStringAttr(place)),
-      b.getNamedAttr("op", b.getStringAttr(op->getName().getStringRef())),
-      b.getNamedAttr("target", b.getStringAttr(form)),
-      b.getNamedAttr("why", b.getStringAttr(why.str())),
-  }));
+  addReportRow(function, op, form, why);
 }
 
 LogicalResult SegmentLowering::lowerReturn(plx::ReturnOp op) {

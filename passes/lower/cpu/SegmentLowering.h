@@ -75,7 +75,7 @@ public:
   /// in a branch for many rows make `manyRows` times as much.
   void emitParallel(int64_t work, llvm::function_ref<void()> emit, int64_t manyRows = 1);
 
-  /// Notes which form `op` was given.
+  /// Notes which form `op` was given (passes/Report.h).
   void report(mlir::Operation *op, llvm::StringRef target, const llvm::Twine &why);
 
 private:
@@ -94,7 +94,6 @@ private:
   mlir::IRMapping mapping;
   llvm::StringMap<mlir::Value> arguments;
   llvm::SmallVector<mlir::Value> outputs;
-  llvm::SmallVector<mlir::Attribute> decisions;
   mlir::DenseMap<mlir::Attribute, mlir::Value> sharedValues;
   mlir::Value statusBuffer;
 };

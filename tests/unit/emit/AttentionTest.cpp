@@ -48,7 +48,8 @@ std::vector<double> plainRow(const AttentionSpec &spec, const float *query, cons
 class Attention {
 public:
   Attention(const Isa &isa, const AttentionSpec &spec, bool hasState, bool hasSinks)
-      : spec(spec), hasState(hasState), hasSinks(hasSinks), sinks(randomFloats(spec.heads, 77)) {
+      : spec(spec), isa(isa), hasState(hasState), hasSinks(hasSinks),
+        sinks(randomFloats(spec.heads, 77)) {
     int64_t q = spec.heads * spec.keyDim, k = spec.kvHeads * spec.keyDim,
             v = spec.kvHeads * spec.valueDim;
     code = compiler.compile(
@@ -60,8 +61,8 @@ public:
           if (hasState)
             emitKvWrite(b, loc, isa, spec, a[4], a[5], a[2], a[3]);
           AttentionOperands operands{
-              a[0], a[1], a[2], hasState ? a[3] : Value(), a[4], a[5], hasSinks ? a[6] : Value(),
-              a[7]};
+              a[0], a[1],   a[2], hasState ? a[3] : Value(), a[4], a[5], hasSinks ? a[6] : Value(),
+              a[7], Value()};
           emitAttention(b, loc, isa, spec, operands);
         });
   }
@@ -70,8 +71,7 @@ public:
   std::vector<float> run(Batch &batch, const std::vector<float> &queries, int64_t stride) {
     int64_t tokens = batch.tokens();
     std::vector<float> out(tokens * spec.heads * spec.valueDim, NAN);
-    ScratchSize size = attentionScratch(spec, hasState);
-    int64_t bytes = size.fixed + size.perToken * tokens + size.perSequence * batch.sequences();
+    int64_t bytes = scratchBytes(batch.view());
     std::vector<float> scratch(bytes / 4 + 16, NAN);
     plx_batch view = batch.view();
     plx_kv kv = batch.pages();
@@ -105,6 +105,14 @@ public:
   AttentionSpec spec;
 
 private:
+  int64_t scratchBytes(const plx_batch &batch) const {
+    ScratchSize size = attentionScratch(spec, isa, hasState);
+    int64_t spans = (batch.context + kSpanSlots - 1) / kSpanSlots;
+    return size.perToken * batch.tokens + size.perSequence * batch.sequences +
+           size.perSpan * std::min(batch.tokens, kSplitTokens) * spans;
+  }
+
+  const Isa &isa;
   bool hasState, hasSinks;
   std::vector<float> sinks;
   Compiler compiler;
@@ -203,6 +211,30 @@ TEST(Attention, ChunksGiveTheBitsOfOnePass) {
       std::vector<float> own(queries.begin() + begin * stride, queries.end());
       std::vector<float> out = attention.run(chunk, own, stride);
       ASSERT_EQ(std::memcmp(out.data(), &want[begin * width], out.size() * 4), 0) << begin;
+    }
+  }
+}
+
+TEST(Attention, SpansOfALongContextAreSharedOutWithTheSameBits) {
+  for (const Isa &isa : testIsas()) {
+    AttentionSpec spec = makeSpec(6, 3, 16, 24);
+    for (int64_t window : {0, 700}) {
+      spec.window = window;
+      Attention attention(isa, spec, true, false);
+      // More than kSplitTokens tokens: one item walks through all spans of a row.
+      Batch whole(spec, {{2 * kSpanSlots + 40, 20}}, true, false);
+      int64_t stride = spec.heads * spec.keyDim, width = spec.heads * spec.valueDim;
+      std::vector<float> queries = randomFloats(whole.tokens() * stride, 5);
+      std::vector<float> want = attention.run(whole, queries, stride);
+      attention.check(whole, queries, stride, want);
+      for (int64_t begin : {10, 19}) {
+        Batch few = whole.tail(begin);
+        std::vector<float> own(queries.begin() + begin * stride, queries.end());
+        std::vector<float> out = attention.run(few, own, stride);
+        ASSERT_EQ(std::memcmp(out.data(), &want[begin * width], out.size() * 4), 0) << begin;
+      }
+      // A long and a short sequence together: the short one has no part in the later spans.
+      checkRagged(isa, spec, true, false, false);
     }
   }
 }

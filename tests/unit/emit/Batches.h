@@ -77,6 +77,8 @@ public:
     plx_batch batch = {};
     batch.tokens = tokens();
     batch.sequences = sequences();
+    for (const Part &part : parts)
+      batch.context = std::max(batch.context, part.past + part.count);
     batch.sequence = sequenceOf.data();
     batch.position = indices.data();
     batch.index = indices.data();

@@ -1,5 +1,6 @@
 // Generates attention with an online softmax over pages of keys and values.
 #include "passes/lower/cpu/emit/Attention.h"
+
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Batch.h"
@@ -37,6 +38,12 @@ private:
     Value lowMin, lowMax;   ///< of the first visible slot
     Value highMin, highMax; ///< of the end of the visible slots; all below highMin are seen
   };
+  /// Softmaxes under way, for each row of some kind.
+  struct Accumulators {
+    Value largest; ///< [rows]
+    Value sums;    ///< [rows][lanes] partial sums of exponentials
+    Value outputs; ///< [rows][valueDim], not yet normalised
+  };
   /// One page of a segment for one key head.
   struct Page {
     Value keys, values, valueStride; ///< !llvm.ptr, !llvm.ptr, elements
@@ -47,6 +54,15 @@ private:
   void transposeKeys();
   void emitItem(Value item, Value tiles, Value tileTokens);
   void emitSegment(Segment segment);
+  void emitSpan(const Segment &segment, Value span);
+  void emitPage(const Segment &segment, Value number);
+  void planSpans();
+  void keepPartials(const Segment &segment);
+  void mergePartials();
+  Value partialRow(Value token, Value head, Value span);
+  Accumulators stackAccumulators(int64_t rows);
+  void clear(const Accumulators &rows, Value row);
+  void merge(const Accumulators &total, Value row, const Accumulators &part, Value partRow);
   void measureSegment(Segment &segment);
   std::pair<Value, Value> visibleRange(const Segment &segment, Value token);
   void loadQueries(const Segment &segment);
@@ -58,7 +74,8 @@ private:
   void valueTiles(const Page &page, Value count, int64_t rows, Value row);
   void valueTile(const Page &page, Value count, int64_t rows, Value row, Value column,
                  int64_t vectors, int64_t width);
-  void finishRow(Value token, Value head, Value row);
+  void finishRows(const Segment &segment);
+  void finishRow(const Accumulators &total, Value token, Value head, Value row);
 
   void forTokens(const Segment &segment, llvm::function_ref<void(Value token, Value local)> body);
   void forRows(const Segment &segment,
@@ -75,13 +92,16 @@ private:
   BatchFields batch;
   int64_t lanes, group, maxTokens, maxRows;
   Type f32;
+  Value split;           ///< i1: spans are work items of their own
+  Value spans;           ///< work items that share a tile's context
+  Accumulators partials; ///< in scratch, for each token, head and span: where `split`
   // On the stack of a work item:
+  Value span;        ///< the item's, where `split`
   Value queries;     ///< [rows][keyDim], scaled
   Value scores;      ///< [rows][32], then their exponentials
-  Value outputs;     ///< [rows][valueDim], not yet normalised
-  Value largest;     ///< [rows]
+  Accumulators rows; ///< of the current span
+  Accumulators totals;
   Value correction;  ///< [rows] factor on the outputs so far
-  Value sums;        ///< [rows][lanes] partial sums of exponentials
   Value lows, highs; ///< [tokens] visible range of slots, index
   Value mask;        ///< [tokens][32], negative: hidden
 };
@@ -133,17 +153,51 @@ Value AttentionEmitter::hasTree() {
   return code.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, batch.tree, null);
 }
 
-/// Work items are numbered head-major, so that a contiguous range of them (one thread's) is made of
-/// long and short causal rows alike.
+/// Tiles of a head alternate between its first and its last, so that a contiguous range of items
+/// (one thread's) is made of long and short causal rows alike.
+static Value foldedTile(const Code &code, Value number, Value tiles) {
+  Value half = code.div(number, 2), odd = code.less(code.index(0), code.rem(number, 2));
+  return code.select(odd, code.sub(code.add(tiles, -1), half), half);
+}
+
 void AttentionEmitter::emit() {
   if (!operands.kv)
     transposeKeys();
+  planSpans();
   Value perSequence =
       code.make<arith::DivSIOp>(batch.tokens, code.max(batch.sequences, code.index(1)));
   Value tileTokens = code.min(code.max(perSequence, code.index(1)), code.index(maxTokens));
   Value tiles = code.make<arith::CeilDivSIOp>(batch.tokens, tileTokens);
-  code.parallel(code.mul(tiles, spec.kvHeads),
+  code.parallel(code.mul(code.mul(tiles, spec.kvHeads), spans),
                 [&](Value item) { emitItem(item, tiles, tileTokens); });
+  if (operands.kv)
+    code.ifThen(split, [&] { mergePartials(); });
+}
+
+/// Whether spans are items of their own, and where they leave their results.
+void AttentionEmitter::planSpans() {
+  if (!operands.kv) {
+    split = code.make<arith::ConstantIntOp>(0, 1);
+    spans = code.index(1);
+    return;
+  }
+  Value isLong = code.less(code.index(kSpanSlots), batch.context);
+  Value isFew = code.less(batch.tokens, code.index(kSplitTokens + 1));
+  split = code.make<arith::AndIOp>(isLong, isFew);
+  spans = code.select(split, code.ceilDiv(batch.context, kSpanSlots), code.index(1));
+  Value count =
+      code.select(split, code.mul(code.mul(batch.tokens, spec.heads), spans), code.index(0));
+  Value bytes = code.index(0);
+  auto part = [&](int64_t floats) {
+    auto type = MemRefType::get({ShapedType::kDynamic}, f32);
+    Value size = code.mul(count, floats);
+    Value view = code.make<memref::ViewOp>(type, operands.scratch, bytes, size);
+    bytes = code.add(bytes, code.mul(size, sizeof(float)));
+    return view;
+  };
+  partials.outputs = part(spec.valueDim);
+  partials.sums = part(lanes);
+  partials.largest = part(1);
 }
 
 /// Without a state, K^T goes into scratch: sequence s starts at page token_begin[s] / 32 + s, which
@@ -158,25 +212,69 @@ void AttentionEmitter::transposeKeys() {
     Value number =
         code.add(code.add(code.div(begin, kPageTokens), sequence), code.div(slot, kPageTokens));
     Value bytes = code.mul(number, pagePartBytes(spec.kvHeads, spec.keyDim));
-    writeKey(code, spec.kvHeads, spec.keyDim, operands.key, token,
+    writeKey(code, isa, spec, operands.ropeTable, operands.key, token,
              byteOffset(b, code.loc, pages, bytes), code.rem(slot, kPageTokens));
   });
 }
 
+AttentionEmitter::Accumulators AttentionEmitter::stackAccumulators(int64_t count) {
+  return {code.stackBuffer(count, f32), code.stackBuffer(count * lanes, f32),
+          code.stackBuffer(count * spec.valueDim, f32)};
+}
+
+void AttentionEmitter::clear(const Accumulators &rows, Value row) {
+  code.pieces(spec.valueDim, lanes, [&](Value i, VectorType type) {
+    code.storeVector(code.constant(type, 0), rows.outputs,
+                     {code.add(code.mul(row, spec.valueDim), i)});
+  });
+  code.storeVector(code.constant(code.floats(lanes), 0), rows.sums, {code.mul(row, lanes)});
+  code.make<memref::StoreOp>(code.constant(f32, kLowest), rows.largest, ValueRange{row});
+}
+
+/// total[row] takes in part[partRow].
+void AttentionEmitter::merge(const Accumulators &total, Value row, const Accumulators &part,
+                             Value partRow) {
+  OpBuilder &b = code.builder;
+  Value before = code.loadScalar(total.largest, {row}),
+        own = code.loadScalar(part.largest, partRow);
+  Value now = maximum(before, own);
+  Value keep = emitExp(b, code.loc, code.make<arith::SubFOp>(before, now));
+  Value take = emitExp(b, code.loc, code.make<arith::SubFOp>(own, now));
+  code.make<memref::StoreOp>(now, total.largest, ValueRange{row});
+  auto mix = [&](Value to, Value toPlace, Value from, Value fromPlace, VectorType type) {
+    int64_t width = type.getNumElements();
+    Value added =
+        code.make<arith::MulFOp>(code.loadVector(type, from, {fromPlace}), code.splat(width, take));
+    Value kept = code.loadVector(type, to, {toPlace});
+    code.storeVector(code.fma(kept, code.splat(width, keep), added), to, {toPlace});
+  };
+  mix(total.sums, code.mul(row, lanes), part.sums, code.mul(partRow, lanes), code.floats(lanes));
+  code.pieces(spec.valueDim, lanes, [&](Value i, VectorType type) {
+    mix(total.outputs, code.add(code.mul(row, spec.valueDim), i), part.outputs,
+        code.add(code.mul(partRow, spec.valueDim), i), type);
+  });
+}
+
+Value AttentionEmitter::partialRow(Value token, Value head, Value number) {
+  return code.add(code.mul(code.add(code.mul(token, spec.heads), head), spans), number);
+}
+
 void AttentionEmitter::emitItem(Value item, Value tiles, Value tileTokens) {
   OpBuilder &b = code.builder;
-  Value kvHead = code.make<arith::DivUIOp>(item, tiles);
-  Value first = code.mul(code.make<arith::RemUIOp>(item, tiles), tileTokens);
+  span = code.make<arith::RemUIOp>(item, spans);
+  Value headTile = code.make<arith::DivUIOp>(item, spans);
+  Value kvHead = code.make<arith::DivUIOp>(headTile, tiles);
+  Value tile = foldedTile(code, code.make<arith::RemUIOp>(headTile, tiles), tiles);
+  Value first = code.mul(tile, tileTokens);
   Value last = code.min(code.add(first, tileTokens), batch.tokens);
   Value firstSequence = loadI32(b, code.loc, batch.sequence, first);
   Value lastSequence = loadI32(b, code.loc, batch.sequence, code.add(last, -1));
   code.stackScope([&] {
     queries = code.stackBuffer(maxRows * spec.keyDim, f32);
     scores = code.stackBuffer(maxRows * kPageTokens, f32);
-    outputs = code.stackBuffer(maxRows * spec.valueDim, f32);
-    largest = code.stackBuffer(maxRows, f32);
+    rows = stackAccumulators(maxRows);
+    totals = stackAccumulators(maxRows);
     correction = code.stackBuffer(maxRows, f32);
-    sums = code.stackBuffer(maxRows * lanes, f32);
     lows = code.stackBuffer(maxTokens, b.getIndexType());
     highs = code.stackBuffer(maxTokens, b.getIndexType());
     mask = code.stackBuffer(maxTokens * kPageTokens, f32);
@@ -194,22 +292,70 @@ void AttentionEmitter::emitItem(Value item, Value tiles, Value tileTokens) {
 void AttentionEmitter::emitSegment(Segment segment) {
   measureSegment(segment);
   loadQueries(segment);
-  Value rows = code.mul(code.sub(segment.end, segment.begin), group);
-  Value pageEnd = code.ceilDiv(segment.highMax, kPageTokens);
-  code.loop(code.div(segment.lowMin, kPageTokens), pageEnd, 1, [&](Value number) {
-    Page current = page(segment, number);
-    code.ifThen(current.partial, [&] { buildMask(segment, current); });
-    code.wholeRowTiles(rows, kTileRows, group,
-                       [&](int64_t size, Value row) { scoreTile(current, size, row); });
-    forRows(segment, [&](Value token, Value local, Value head, Value row) {
-      softmaxRow(current, row, code.mul(local, kPageTokens));
-    });
-    Value count = code.min(code.sub(segment.highMax, current.firstSlot), code.index(kPageTokens));
-    code.wholeRowTiles(rows, kTileRows, group,
-                       [&](int64_t size, Value row) { valueTiles(current, count, size, row); });
+  Value first = code.div(segment.lowMin, kSpanSlots);
+  Value end = code.ceilDiv(segment.highMax, kSpanSlots);
+  first = code.select(split, code.max(first, span), first);
+  end = code.select(split, code.min(end, code.add(span, 1)), end);
+  code.loop(first, end, 1, [&](Value number) { emitSpan(segment, number); });
+  if (operands.kv)
+    code.ifElse(split, [&] { keepPartials(segment); }, [&] { finishRows(segment); });
+  else
+    finishRows(segment);
+}
+
+void AttentionEmitter::emitSpan(const Segment &segment, Value number) {
+  constexpr int64_t pages = kSpanSlots / kPageTokens;
+  forRows(segment, [&](Value, Value, Value, Value row) { clear(rows, row); });
+  Value first = code.max(code.div(segment.lowMin, kPageTokens), code.mul(number, pages));
+  Value end =
+      code.min(code.ceilDiv(segment.highMax, kPageTokens), code.mul(code.add(number, 1), pages));
+  code.loop(first, end, 1, [&](Value page) { emitPage(segment, page); });
+  forRows(segment, [&](Value, Value, Value, Value row) { merge(totals, row, rows, row); });
+}
+
+void AttentionEmitter::emitPage(const Segment &segment, Value number) {
+  Value count = code.mul(code.sub(segment.end, segment.begin), group);
+  Page current = page(segment, number);
+  code.ifThen(current.partial, [&] { buildMask(segment, current); });
+  code.wholeRowTiles(count, kTileRows, group,
+                     [&](int64_t size, Value row) { scoreTile(current, size, row); });
+  forRows(segment, [&](Value, Value local, Value, Value row) {
+    softmaxRow(current, row, code.mul(local, kPageTokens));
   });
+  Value slots = code.min(code.sub(segment.highMax, current.firstSlot), code.index(kPageTokens));
+  code.wholeRowTiles(count, kTileRows, group,
+                     [&](int64_t size, Value row) { valueTiles(current, slots, size, row); });
+}
+
+void AttentionEmitter::finishRows(const Segment &segment) {
   forRows(segment,
-          [&](Value token, Value local, Value head, Value row) { finishRow(token, head, row); });
+          [&](Value token, Value, Value head, Value row) { finishRow(totals, token, head, row); });
+}
+
+/// What the item's span gives, into scratch.
+void AttentionEmitter::keepPartials(const Segment &segment) {
+  forRows(segment, [&](Value token, Value, Value head, Value row) {
+    Value place = partialRow(token, head, span);
+    clear(partials, place);
+    merge(partials, place, totals, row);
+  });
+}
+
+/// The results of all spans become the rows'.
+void AttentionEmitter::mergePartials() {
+  code.stackScope([&] {
+    Accumulators total = stackAccumulators(1);
+    Value zero = code.index(0);
+    code.loop(zero, batch.tokens, 1, [&](Value token) {
+      code.loop(0, spec.heads, 1, [&](Value head) {
+        clear(total, zero);
+        code.loop(zero, spans, 1, [&](Value number) {
+          merge(total, zero, partials, partialRow(token, head, number));
+        });
+        finishRow(total, token, head, zero);
+      });
+    });
+  });
 }
 
 /// {first visible slot, end of the slots that are visible without looking at the tree}.
@@ -261,21 +407,16 @@ void AttentionEmitter::measureSegment(Segment &segment) {
                                 [&]() -> Code::Values { return {segment.highMax}; })[0];
 }
 
-/// Copies the rows' queries, times the scale, and clears the rows' results.
+/// Copies the rows' queries, turned and times the scale, and clears the rows' totals.
 void AttentionEmitter::loadQueries(const Segment &segment) {
   forRows(segment, [&](Value token, Value local, Value head, Value row) {
-    code.pieces(spec.keyDim, lanes, [&](Value i, VectorType type) {
-      Value place = code.add(code.mul(head, spec.keyDim), i);
-      Value query = code.loadVector(type, operands.query, {token, place});
-      query = code.make<arith::MulFOp>(query, code.constant(type, spec.scale));
-      code.storeVector(query, queries, {code.add(code.mul(row, spec.keyDim), i)});
-    });
-    code.pieces(spec.valueDim, lanes, [&](Value i, VectorType type) {
-      code.storeVector(code.constant(type, 0), outputs,
-                       {code.add(code.mul(row, spec.valueDim), i)});
-    });
-    code.storeVector(code.constant(code.floats(lanes), 0), sums, {code.mul(row, lanes)});
-    code.make<memref::StoreOp>(code.constant(f32, kLowest), largest, ValueRange{row});
+    forHead(code, isa, spec.rope.value_or(RopeSpec()), operands.ropeTable, spec.keyDim,
+            operands.query, token, code.mul(head, spec.keyDim), [&](Value entry, Value query) {
+              Value scale = code.constant(query.getType(), spec.scale);
+              code.storeVector(code.make<arith::MulFOp>(query, scale), queries,
+                               {code.add(code.mul(row, spec.keyDim), entry)});
+            });
+    clear(totals, row);
   });
 }
 
@@ -429,7 +570,7 @@ void AttentionEmitter::softmaxRow(const Page &page, Value row, Value maskRow) {
   Value top = s[0];
   for (Value score : llvm::drop_begin(s))
     top = maximum(top, score);
-  Value before = code.loadScalar(largest, {row});
+  Value before = code.loadScalar(rows.largest, {row});
   Value now = maximum(reduce(top, larger), before);
   Value nows = code.splat(lanes, now), total;
   for (auto [v, score] : llvm::enumerate(s)) {
@@ -439,9 +580,9 @@ void AttentionEmitter::softmaxRow(const Page &page, Value row, Value maskRow) {
   }
   Value factor = emitExp(b, code.loc, code.make<arith::SubFOp>(before, now));
   Value sumPlace = code.mul(row, lanes);
-  Value sum = code.loadVector(type, sums, {sumPlace});
-  code.storeVector(code.fma(sum, code.splat(lanes, factor), total), sums, {sumPlace});
-  code.make<memref::StoreOp>(now, largest, ValueRange{row});
+  Value sum = code.loadVector(type, rows.sums, {sumPlace});
+  code.storeVector(code.fma(sum, code.splat(lanes, factor), total), rows.sums, {sumPlace});
+  code.make<memref::StoreOp>(now, rows.largest, ValueRange{row});
   code.make<memref::StoreOp>(factor, correction, ValueRange{row});
 }
 
@@ -468,8 +609,8 @@ void AttentionEmitter::valueTile(const Page &page, Value count, int64_t rows, Va
   for (int64_t r = 0; r < rows; ++r) {
     Value factor = code.splat(width, code.loadScalar(correction, {code.add(row, r)}));
     for (int64_t v = 0; v < vectors; ++v)
-      tile.push_back(
-          code.make<arith::MulFOp>(code.loadVector(type, outputs, {place(r, v)}), factor));
+      tile.push_back(code.make<arith::MulFOp>(
+          code.loadVector(type, this->rows.outputs, {place(r, v)}), factor));
   }
   tile = code.loop(code.index(0), count, 1, tile, [&](Value slot, ValueRange carried) {
     Code::Values next(carried), values;
@@ -487,17 +628,18 @@ void AttentionEmitter::valueTile(const Page &page, Value count, int64_t rows, Va
   });
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t v = 0; v < vectors; ++v)
-      code.storeVector(tile[r * vectors + v], outputs, {place(r, v)});
+      code.storeVector(tile[r * vectors + v], this->rows.outputs, {place(r, v)});
 }
 
 /// out[token, head] = outputs[row] / sum, where a sink adds to the sum alone.
-void AttentionEmitter::finishRow(Value token, Value head, Value row) {
+void AttentionEmitter::finishRow(const Accumulators &total, Value token, Value head, Value row) {
   OpBuilder &b = code.builder;
   auto plus = [&](Value x, Value y) { return code.make<arith::AddFOp>(x, y).getResult(); };
-  Value sum = reduce(code.loadVector(code.floats(lanes), sums, {code.mul(row, lanes)}), plus);
+  Value sum = reduce(code.loadVector(code.floats(lanes), total.sums, {code.mul(row, lanes)}), plus);
   Value factor = code.constant(f32, 1);
   if (operands.sinks) {
-    Value sink = code.loadScalar(operands.sinks, {head}), top = code.loadScalar(largest, {row});
+    Value sink = code.loadScalar(operands.sinks, {head}),
+          top = code.loadScalar(total.largest, {row});
     Value now = maximum(sink, top);
     factor = emitExp(b, code.loc, code.make<arith::SubFOp>(top, now));
     Value own = emitExp(b, code.loc, code.make<arith::SubFOp>(sink, now));
@@ -505,7 +647,8 @@ void AttentionEmitter::finishRow(Value token, Value head, Value row) {
   }
   Value scale = code.make<arith::DivFOp>(factor, sum);
   code.pieces(spec.valueDim, lanes, [&](Value i, VectorType type) {
-    Value output = code.loadVector(type, outputs, {code.add(code.mul(row, spec.valueDim), i)});
+    Value output =
+        code.loadVector(type, total.outputs, {code.add(code.mul(row, spec.valueDim), i)});
     output = code.make<arith::MulFOp>(output, code.splat(type.getNumElements(), scale));
     Value place = code.add(code.mul(head, spec.valueDim), i);
     code.storeVector(output, operands.out, {token, place});
@@ -514,11 +657,13 @@ void AttentionEmitter::finishRow(Value token, Value head, Value row) {
 
 } // namespace
 
-ScratchSize attentionScratch(const AttentionSpec &spec, bool hasState) {
-  if (hasState)
-    return {};
+ScratchSize attentionScratch(const AttentionSpec &spec, const Isa &isa, bool hasState) {
+  if (hasState) {
+    int64_t row = spec.valueDim + isa.lanes() + 1;
+    return {0, 0, spec.heads * row * static_cast<int64_t>(sizeof(float))};
+  }
   int64_t page = pagePartBytes(spec.kvHeads, spec.keyDim);
-  return {0, page / kPageTokens, page};
+  return {page / kPageTokens, page, 0};
 }
 
 void emitAttention(OpBuilder &builder, Location loc, const Isa &isa, const AttentionSpec &spec,

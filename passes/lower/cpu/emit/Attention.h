@@ -3,8 +3,8 @@
 #ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_ATTENTION_H
 #define PLEXUS_PASSES_LOWER_CPU_EMIT_ATTENTION_H
 
-#include "mlir/IR/Builders.h"
-#include "passes/lower/cpu/emit/Isa.h"
+#include "passes/lower/cpu/emit/Rope.h"
+#include <optional>
 
 namespace plexus::emit {
 
@@ -16,6 +16,8 @@ struct AttentionSpec {
   bool causal = true; ///< false: a token sees all tokens of its sequence
   int64_t window = 0; ///< 0: none. Otherwise visible only if index[token] - index[slot] < window
   float softcap = 0;  ///< 0: none. Otherwise s -> softcap * tanh(s / softcap)
+  /// Queries, and keys that are operands, turn as they are read.
+  std::optional<RopeSpec> rope = std::nullopt;
 };
 
 /// The values of one attention. Tensors are rank-2 memrefs with contiguous rows, [T, heads * dim],
@@ -31,18 +33,27 @@ struct AttentionOperands {
       sinks; ///< memref<{heads}xf32>: a score that joins the softmax without a value; or null
   /// memref<?xi8> of attentionScratch() bytes, 64-byte aligned; null where that is 0.
   mlir::Value scratch;
+  mlir::Value ropeTable; ///< [T, dims] of emitRopeTable, with `rope`
 };
 
-/// Scratch bytes: fixed + perToken * T + perSequence * S.
+/// Slots that are attended to as one span: a span's softmax is merged with those before it.
+inline constexpr int64_t kSpanSlots = 512;
+/// Batches of so many tokens and no more share out the spans of their context as work items.
+inline constexpr int64_t kSplitTokens = 16;
+
+/// Scratch bytes: perToken * T + perSequence * S + perSpan * min(T, kSplitTokens) * spans, where
+/// spans = ceil(context / kSpanSlots).
 struct ScratchSize {
-  int64_t fixed = 0, perToken = 0, perSequence = 0;
+  int64_t perToken = 0, perSequence = 0, perSpan = 0;
 };
-ScratchSize attentionScratch(const AttentionSpec &spec, bool hasState);
+ScratchSize attentionScratch(const AttentionSpec &spec, const Isa &isa, bool hasState);
 
-/// Emits attention with an online softmax (Dao et al., FlashAttention-2, algorithm 1, without the
-/// split): the score matrix is never stored. `scf.parallel` over kvHeads x tiles of tokens; one
-/// work item handles the rows (token, head) of one key head, so that the heads of a group share the
-/// loads.
+/// Emits attention with an online softmax (Dao et al., FlashAttention-2, algorithm 1): the score
+/// matrix is never stored. `scf.parallel` over kvHeads x tiles of tokens; one work item handles the
+/// rows (token, head) of one key head, so that the heads of a group share the loads. Where there
+/// are few tokens over a long context, its spans are work items too, and what they give is merged
+/// after (Flash-Decoding): in the order in which one item would have, so that the bits are the
+/// same.
 ///
 /// Visibility is that of plx_batch (runtime/abi/Call.h); pages that no row of a tile sees are
 /// skipped and may be null. A row's bits do not depend on which rows share its batch or tile.
@@ -51,11 +62,12 @@ void emitAttention(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
                    const AttentionSpec &spec, const AttentionOperands &operands);
 
 /// Emits the writing of k [T, kvHeads * keyDim] and v [T, kvHeads * valueDim] (rank-2 memrefs, free
-/// row stride) into the pages of `kv` (!llvm.ptr to plx_kv) at slot[t] of each token's sequence. Of
-/// `spec` only kvHeads, keyDim and valueDim matter.
+/// row stride) into the pages of `kv` (!llvm.ptr to plx_kv) at slot[t] of each token's sequence;
+/// keys turn by `ropeTable` where `spec` has a rope. Otherwise, of `spec` only kvHeads, keyDim and
+/// valueDim matter.
 void emitKvWrite(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
                  const AttentionSpec &spec, mlir::Value key, mlir::Value value, mlir::Value batch,
-                 mlir::Value kv);
+                 mlir::Value kv, mlir::Value ropeTable = {});
 
 } // namespace plexus::emit
 

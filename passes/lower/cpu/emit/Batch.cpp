@@ -32,6 +32,7 @@ BatchFields loadBatch(OpBuilder &builder, Location loc, Value batch) {
   BatchFields fields;
   fields.tokens = size(offsetof(plx_batch, tokens));
   fields.sequences = size(offsetof(plx_batch, sequences));
+  fields.context = size(offsetof(plx_batch, context));
   fields.treeWords = size(offsetof(plx_batch, tree_words));
   fields.sequence = array(offsetof(plx_batch, sequence));
   fields.position = array(offsetof(plx_batch, position));
@@ -61,16 +62,20 @@ void forTokens(OpBuilder &builder, Location loc, Value tokens,
   });
 }
 
-Value loadPage(OpBuilder &builder, Location loc, Value kv, Value sequence, Value page) {
+Value loadPage(OpBuilder &builder, Location loc, Value kv, Value sequence, Value page,
+               bool toLayer) {
   Code code{builder, loc};
   Type pointer = kv.getType();
-  Value table = field(code, kv, offsetof(plx_kv, pages), pointer);
-  Value offset = field(code, kv, offsetof(plx_kv, layer_offset), builder.getI64Type());
   auto element = [&](Value array, Value i) {
     Value place = byteOffset(builder, loc, array, code.mul(i, sizeof(void *)));
     return code.make<LLVM::LoadOp>(pointer, place);
   };
-  return address(code, element(element(table, sequence), page), offset);
+  Value table = field(code, kv, offsetof(plx_kv, pages), pointer);
+  Value start = element(element(table, sequence), page);
+  if (!toLayer)
+    return start;
+  return address(code, start,
+                 field(code, kv, offsetof(plx_kv, layer_offset), builder.getI64Type()));
 }
 
 } // namespace plexus::emit

@@ -10,7 +10,7 @@ namespace plexus::emit {
 /// The fields of a plx_batch, loaded once where the emitter starts. Sizes are of type index, arrays
 /// are !llvm.ptr.
 struct BatchFields {
-  mlir::Value tokens, sequences;
+  mlir::Value tokens, sequences, context;
   mlir::Value sequence, position, index, slot, tokenBegin, past;
   mlir::Value tree; ///< !llvm.ptr, may be null at run time
   mlir::Value treeWords, pendingIndex, pendingBegin;
@@ -27,9 +27,9 @@ mlir::Value byteOffset(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
                        mlir::Value bytes);
 
 /// K of page `page` (index) of sequence `sequence` (index) in the plx_kv at `kv`: its layer's first
-/// byte.
+/// byte; without `toLayer` the page's own, null where a window has left it behind.
 mlir::Value loadPage(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value kv,
-                     mlir::Value sequence, mlir::Value page);
+                     mlir::Value sequence, mlir::Value page, bool toLayer = true);
 
 /// A parallel loop over tokens, in items of 16: a decode step stays on its thread.
 void forTokens(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tokens,

@@ -1,7 +1,7 @@
 // How keys and values lie in pages, and the writing of them.
 #include "passes/lower/cpu/emit/KvPages.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
-#include "passes/lower/cpu/emit/Attention.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Batch.h"
 
 using namespace mlir;
@@ -36,16 +36,24 @@ RowAddress rowAddress(const Code &code, Value memref, Value row, Value column) {
   return {elementAddress(code, alignedPointer(code, memref), place), stride};
 }
 
-void writeKey(const Code &code, int64_t kvHeads, int64_t keyDim, Value key, Value token, Value page,
-              Value place) {
-  code.loop(0, kvHeads * keyDim, 1, [&](Value i) {
-    Value target = elementAddress(code, page, code.add(code.mul(i, kPageTokens), place));
-    storeAt(code, code.loadScalar(key, {token, i}), target);
+void writeKey(const Code &code, const Isa &isa, const AttentionSpec &spec, Value ropeTable,
+              Value key, Value token, Value page, Value place) {
+  code.loop(0, spec.kvHeads, 1, [&](Value head) {
+    Value base = code.mul(head, spec.keyDim);
+    forHead(code, isa, spec.rope.value_or(RopeSpec()), ropeTable, spec.keyDim, key, token, base,
+            [&](Value entry, Value vector) {
+              Value row = code.add(base, entry);
+              for (int64_t i = 0; i < cast<VectorType>(vector.getType()).getNumElements(); ++i) {
+                Value target = code.add(code.mul(code.add(row, i), kPageTokens), place);
+                Value one = code.make<vector::ExtractOp>(vector, llvm::ArrayRef<int64_t>{i});
+                storeAt(code, one, elementAddress(code, page, target));
+              }
+            });
   });
 }
 
 void emitKvWrite(OpBuilder &builder, Location loc, const Isa &isa, const AttentionSpec &spec,
-                 Value key, Value value, Value batch, Value kv) {
+                 Value key, Value value, Value batch, Value kv, Value ropeTable) {
   Code code{builder, loc};
   BatchFields fields = loadBatch(builder, loc, batch);
   forTokens(builder, loc, fields.tokens, [&](Value token) {
@@ -53,7 +61,7 @@ void emitKvWrite(OpBuilder &builder, Location loc, const Isa &isa, const Attenti
     Value sequence = loadI32(builder, loc, fields.sequence, token);
     Value page = loadPage(builder, loc, kv, sequence, code.div(slot, kPageTokens));
     Value place = code.rem(slot, kPageTokens);
-    writeKey(code, spec.kvHeads, spec.keyDim, key, token, page, place);
+    writeKey(code, isa, spec, ropeTable, key, token, page, place);
     Value values =
         byteOffset(builder, loc, page, code.index(pagePartBytes(spec.kvHeads, spec.keyDim)));
     code.loop(0, spec.kvHeads, 1, [&](Value head) {

@@ -2,7 +2,7 @@
 #ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_KVPAGES_H
 #define PLEXUS_PASSES_LOWER_CPU_EMIT_KVPAGES_H
 
-#include "passes/lower/cpu/emit/Code.h"
+#include "passes/lower/cpu/emit/Attention.h"
 #include "runtime/abi/Call.h"
 
 namespace plexus::emit {
@@ -29,10 +29,10 @@ RowAddress rowAddress(const Code &code, mlir::Value memref, mlir::Value row, mli
 /// Address of a memref<?xi8>'s first byte.
 mlir::Value bytesAddress(const Code &code, mlir::Value memref);
 
-/// Writes key[token, kvHeads * keyDim], transposed, at `place` (index, slot in the page) of the
-/// page whose K starts at `page`.
-void writeKey(const Code &code, int64_t kvHeads, int64_t keyDim, mlir::Value key, mlir::Value token,
-              mlir::Value page, mlir::Value place);
+/// Writes key[token, kvHeads * keyDim] of `spec`, transposed and turned by `ropeTable` where there
+/// is one, at `place` (index, slot in the page) of the page whose K starts at `page`.
+void writeKey(const Code &code, const Isa &isa, const AttentionSpec &spec, mlir::Value ropeTable,
+              mlir::Value key, mlir::Value token, mlir::Value page, mlir::Value place);
 
 } // namespace plexus::emit
 

@@ -2,7 +2,6 @@
 #include "passes/lower/cpu/emit/Rope.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Batch.h"
-#include "passes/lower/cpu/emit/Code.h"
 #include "passes/lower/cpu/emit/VectorMath.h"
 
 using namespace mlir;
@@ -53,49 +52,66 @@ void emitRopeTable(OpBuilder &builder, Location loc, const Isa &isa, const RopeS
   });
 }
 
+namespace {
+
+using Visit = llvm::function_ref<void(Value entry, Value vector)>;
+
 /// Pairs (i, i + dims/2): two vectors.
-static void rotateHalves(const Code &code, int64_t lanes, const RopeSpec &spec, Value token,
-                         Value base, Value in, Value out, Value table) {
+void rotateHalves(const Code &code, int64_t lanes, const RopeSpec &spec, Value table, Value in,
+                  Value token, Value base, Visit visit) {
   int64_t half = spec.dims / 2;
   code.pieces(half, lanes, [&](Value i, VectorType type) {
-    Value low = code.add(base, i), high = code.add(low, half);
-    auto [a, b] =
-        rotate(code, code.loadVector(type, in, {token, low}),
-               code.loadVector(type, in, {token, high}), code.loadVector(type, table, {token, i}),
-               code.loadVector(type, table, {token, code.add(i, half)}));
-    code.storeVector(a, out, {token, low});
-    code.storeVector(b, out, {token, high});
+    Value other = code.add(i, half);
+    auto load = [&](Value memref, Value column) {
+      return code.loadVector(type, memref, {token, column});
+    };
+    auto [a, b] = rotate(code, load(in, code.add(base, i)), load(in, code.add(base, other)),
+                         load(table, i), load(table, other));
+    visit(i, a);
+    visit(other, b);
   });
 }
 
 /// Pairs (2i, 2i + 1): one vector of twice the length.
-static void rotatePairs(const Code &code, int64_t lanes, const RopeSpec &spec, Value token,
-                        Value base, Value in, Value out, Value table) {
+void rotatePairs(const Code &code, int64_t lanes, const RopeSpec &spec, Value table, Value in,
+                 Value token, Value base, Visit visit) {
   int64_t half = spec.dims / 2;
   code.pieces(half, lanes, [&](Value i, VectorType type) {
-    Value place = code.add(base, code.mul(i, 2));
+    Value entry = code.mul(i, 2);
     VectorType both = code.floats(2 * type.getNumElements());
-    auto parts = code.make<vector::DeinterleaveOp>(code.loadVector(both, in, {token, place}));
+    auto parts = code.make<vector::DeinterleaveOp>(
+        code.loadVector(both, in, {token, code.add(base, entry)}));
     auto [a, b] =
         rotate(code, parts.getRes1(), parts.getRes2(), code.loadVector(type, table, {token, i}),
                code.loadVector(type, table, {token, code.add(i, half)}));
-    code.storeVector(code.make<vector::InterleaveOp>(both, a, b), out, {token, place});
+    visit(entry, code.make<vector::InterleaveOp>(both, a, b));
+  });
+}
+
+} // namespace
+
+void forHead(const Code &code, const Isa &isa, const RopeSpec &spec, Value table, int64_t headDim,
+             Value in, Value token, Value base, Visit visit) {
+  int64_t turned = table ? spec.dims : 0;
+  if (table)
+    (spec.interleaved ? rotatePairs : rotateHalves)(code, isa.lanes(), spec, table, in, token, base,
+                                                    visit);
+  code.pieces(headDim - turned, isa.lanes(), [&](Value i, VectorType type) {
+    Value entry = code.add(i, turned);
+    visit(entry, code.loadVector(type, in, {token, code.add(base, entry)}));
   });
 }
 
 void emitRope(OpBuilder &builder, Location loc, const Isa &isa, const RopeSpec &spec, int64_t heads,
               int64_t headDim, Value rows, Value in, Value out, Value table) {
   Code code{builder, loc};
+  // In place, what does not turn stays where it is.
+  int64_t touched = in == out ? spec.dims : headDim;
   forTokens(builder, loc, rows, [&](Value token) {
     code.loop(0, heads, 1, [&](Value head) {
       Value base = code.mul(head, headDim);
-      (spec.interleaved ? rotatePairs : rotateHalves)(code, isa.lanes(), spec, token, base, in, out,
-                                                      table);
-      if (in == out || spec.dims == headDim)
-        return;
-      code.pieces(headDim - spec.dims, isa.lanes(), [&](Value i, VectorType type) {
-        Value place = code.add(base, code.add(i, spec.dims));
-        code.storeVector(code.loadVector(type, in, {token, place}), out, {token, place});
+      forHead(code, isa, spec, table, touched, in, token, base, [&](Value entry, Value vector) {
+        code.storeVector(vector, out, {token, code.add(base, entry)});
       });
     });
   });

@@ -2,7 +2,7 @@
 #ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_ROPE_H
 #define PLEXUS_PASSES_LOWER_CPU_EMIT_ROPE_H
 
-#include "mlir/IR/Builders.h"
+#include "passes/lower/cpu/emit/Code.h"
 #include "passes/lower/cpu/emit/Isa.h"
 
 namespace plexus::emit {
@@ -30,6 +30,13 @@ void emitRopeTable(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
 void emitRope(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa, const RopeSpec &spec,
               int64_t heads, int64_t headDim, mlir::Value rows, mlir::Value in, mlir::Value out,
               mlir::Value table);
+
+/// Reads head [base, base + headDim) of row `token` of `in` in vectors, rotated by table[token]
+/// where there is a table: `visit` gets each vector and the entry of the head that it begins at.
+/// For emitters that take queries and keys apart anyway.
+void forHead(const Code &code, const Isa &isa, const RopeSpec &spec, mlir::Value table,
+             int64_t headDim, mlir::Value in, mlir::Value token, mlir::Value base,
+             llvm::function_ref<void(mlir::Value entry, mlir::Value vector)> visit);
 
 } // namespace plexus::emit
 

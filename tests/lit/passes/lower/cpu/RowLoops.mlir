@@ -1,13 +1,21 @@
 // RUN: plexus-opt %s --plx-row-loops | FileCheck %s
+// RUN: plexus-opt %s --plx-row-loops=lanes=16 | FileCheck %s --check-prefix=WIDE
+// RUN: not plexus-opt %s --plx-row-loops=lanes=12 2>&1 | FileCheck %s --check-prefix=BAD
+// BAD: lanes must be a power of two, found 12
 
-// A norm: its sum of squares stays in a register, and both ops share one loop over rows.
+// A norm: its sum of squares stays in four vectors, and both ops share one loop over rows. What is
+// the same for the whole row is computed once.
 // CHECK-LABEL: func.func private @norm
 // CHECK: scf.parallel (%[[ROW:.*]]) =
-// CHECK: %[[SUM:.*]] = scf.for {{.*}} iter_args
-// CHECK: arith.mulf {{.*}} fastmath<contract>
-// CHECK: arith.addf {{.*}} fastmath<reassoc,contract>
+// CHECK: %[[SUM:.*]]:4 = scf.for {{.*}} iter_args
+// CHECK: arith.mulf {{.*}} fastmath<contract> : vector<8xf32>
+// CHECK: arith.addf {{.*}} fastmath<contract> : vector<8xf32>
+// CHECK: vector.extract_strided_slice
+// CHECK: math.rsqrt %{{.*}} : f32
 // CHECK: scf.for
-// CHECK: memref.store %{{.*}}, %{{.*}}[%[[ROW]], %{{.*}}]
+// CHECK: vector.store %{{.*}}, %{{.*}}[%[[ROW]], %{{.*}}] : memref<?x64xf32>, vector<8xf32>
+// WIDE-LABEL: func.func private @norm
+// WIDE: vector.load {{.*}} vector<16xf32>
 // CHECK-NOT: scf.parallel
 // CHECK: plexus.work
 #rows = affine_map<(t, d) -> (t, d)>
@@ -32,6 +40,45 @@ func.func private @norm(%x: memref<?x64xf32> {plexus.abi = "input", plexus.index
     %0 = math.rsqrt %s : f32
     %1 = arith.mulf %in, %0 : f32
     linalg.yield %1 : f32
+  }
+  return %code : i32
+}
+
+// A row that is no multiple of the vectors ends in a shorter one; a fold of it is filled up with
+// what changes nothing.
+// CHECK-LABEL: func.func private @odd
+// CHECK: vector.load %{{.*}} : memref<?x13xf32>, vector<8xf32>
+// CHECK: %[[REST:.*]] = vector.load %{{.*}} : memref<?x13xf32>, vector<5xf32>
+// CHECK: %[[NONE:.*]] = arith.constant dense<0xFF800000> : vector<8xf32>
+// CHECK: vector.insert_strided_slice %[[REST]], %[[NONE]] {offsets = [0], strides = [1]}
+// CHECK: arith.maximumf
+// CHECK-NOT: memref.load %arg0
+func.func private @odd(%x: memref<?x13xf32> {plexus.abi = "input", plexus.index = 0 : i64, plexus.rows = "T"},
+    %y: memref<?xf32> {plexus.abi = "output", plexus.index = 0 : i64, plexus.rows = "T"},
+    %T: index {plexus.abi = "tokens"}) -> i32 attributes {plexus.entry = "plx_odd"} {
+  %code = arith.constant 0 : i32
+  linalg.generic {indexing_maps = [#rows, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<?x13xf32>) outs(%y : memref<?xf32>) {
+  ^bb0(%in: f32, %acc: f32):
+    %0 = arith.maximumf %acc, %in : f32
+    linalg.yield %0 : f32
+  }
+  return %code : i32
+}
+
+// What does not lie side by side stays a scalar loop.
+// CHECK-LABEL: func.func private @strided
+// CHECK-NOT: vector
+// CHECK: memref.store
+func.func private @strided(%x: memref<?x64xf32, strided<[128, 2]>> {plexus.abi = "input", plexus.index = 0 : i64, plexus.rows = "T"},
+    %y: memref<?x64xf32> {plexus.abi = "output", plexus.index = 0 : i64, plexus.rows = "T"},
+    %T: index {plexus.abi = "tokens"}) -> i32 attributes {plexus.entry = "plx_strided"} {
+  %code = arith.constant 0 : i32
+  linalg.generic {indexing_maps = [#rows, #rows], iterator_types = ["parallel", "parallel"]}
+      ins(%x : memref<?x64xf32, strided<[128, 2]>>) outs(%y : memref<?x64xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %0 = arith.addf %in, %in : f32
+    linalg.yield %0 : f32
   }
   return %code : i32
 }

@@ -1,0 +1,179 @@
+// Generates dense views of a batch's states: what decompositions end in, not what is fast.
+#include "passes/lower/cpu/emit/StateViews.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/lower/cpu/emit/Batch.h"
+#include "passes/lower/cpu/emit/KvPages.h"
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+namespace {
+
+/// Questions that a slot is asked.
+class Slots {
+public:
+  Slots(const Code &code, Value batch)
+      : code(code), fields(loadBatch(code.builder, code.loc, batch)) {
+    Value null = code.make<LLVM::ZeroOp>(fields.tree.getType());
+    hasTree = code.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, fields.tree, null);
+  }
+
+  Value at(Value array, Value i) const { return loadI32(code.builder, code.loc, array, i); }
+
+  /// Slots of `sequence` that are filled once this batch is.
+  Value filled(Value sequence) const {
+    Value past = at(fields.past, sequence), next = code.add(sequence, 1);
+    return choose(
+        hasTree, index(),
+        [&] {
+          Value pending =
+              code.sub(at(fields.pendingBegin, next), at(fields.pendingBegin, sequence));
+          return code.add(past, pending);
+        },
+        [&] {
+          Value end = at(fields.tokenBegin, next);
+          Value some = code.less(at(fields.tokenBegin, sequence), end);
+          return choose(
+              some, index(), [&] { return code.add(at(fields.slot, code.add(end, -1)), 1); },
+              [&] { return past; });
+        });
+  }
+
+  /// Committed tokens and depth below them: what windows count in.
+  Value indexOf(Value sequence, Value slot) const {
+    return choose(
+        hasTree, index(),
+        [&] {
+          Value past = at(fields.past, sequence);
+          return choose(
+              code.less(slot, past), index(), [&] { return slot; },
+              [&] {
+                Value first = at(fields.pendingBegin, sequence);
+                return at(fields.pendingIndex, code.add(first, code.sub(slot, past)));
+              });
+        },
+        [&] { return slot; });
+  }
+
+  /// i1: whether causal order lets `token` see `slot`, a filled one.
+  Value isBefore(Value token, Value sequence, Value slot) const {
+    Value past = at(fields.past, sequence);
+    Value yes = code.make<arith::ConstantIntOp>(1, 1);
+    return choose(
+        hasTree, flag(),
+        [&] {
+          return choose(
+              code.less(slot, past), flag(), [&] { return yes; },
+              [&] { return treeBit(token, code.sub(slot, past)); });
+        },
+        [&] { return code.less(slot, code.add(at(fields.slot, token), 1)); });
+  }
+
+  const BatchFields &batch() const { return fields; }
+
+private:
+  Type index() const { return code.builder.getIndexType(); }
+  Type flag() const { return code.builder.getI1Type(); }
+
+  using Make = llvm::function_ref<Value()>;
+
+  Value choose(Value condition, Type type, Make yes, Make no) const {
+    return code.ifElse(
+        condition, type, [&]() -> Code::Values { return {yes()}; },
+        [&]() -> Code::Values { return {no()}; })[0];
+  }
+
+  Value treeBit(Value token, Value pending) const {
+    Value word = code.add(code.mul(token, fields.treeWords), code.div(pending, 64));
+    Value address = byteOffset(code.builder, code.loc, fields.tree, code.mul(word, 8));
+    Value bits = code.make<LLVM::LoadOp>(code.builder.getI64Type(), address);
+    Value shifted = code.make<arith::ShRUIOp>(bits, code.toI64(code.rem(pending, 64)));
+    return code.make<arith::TruncIOp>(code.builder.getI1Type(), shifted);
+  }
+
+  const Code &code;
+  BatchFields fields;
+  Value hasTree;
+};
+
+/// Address of page `number` of `sequence` and whether it is there: a window may have left it
+/// behind.
+std::pair<Value, Value> findPage(const Code &code, Value kv, Value sequence, Value number) {
+  Value page = loadPage(code.builder, code.loc, kv, sequence, number);
+  Value absent = loadPage(code.builder, code.loc, kv, sequence, number, /*toLayer=*/false);
+  Value null = code.make<LLVM::ZeroOp>(absent.getType());
+  return {page, code.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, absent, null)};
+}
+
+} // namespace
+
+void emitKvView(OpBuilder &builder, Location loc, const AttentionSpec &spec, KvPart part,
+                Value batch, Value kv, Value context, Value out) {
+  Code code{builder, loc};
+  Slots slots(code, batch);
+  bool keys = part == KvPart::Keys;
+  int64_t dim = keys ? spec.keyDim : spec.valueDim;
+  int64_t skip = keys ? 0 : pagePartBytes(spec.kvHeads, spec.keyDim) / sizeof(float);
+  Value zero = code.constant(builder.getF32Type(), 0);
+  auto forEntries = [&](llvm::function_ref<Value(Value head, Value entry)> element, Value sequence,
+                        Value slot) {
+    code.loop(0, spec.kvHeads, 1, [&](Value head) {
+      code.loop(0, dim, 1, [&](Value entry) {
+        code.make<memref::StoreOp>(element(head, entry), out,
+                                   ValueRange{sequence, slot, head, entry});
+      });
+    });
+  };
+  code.parallel(code.mul(slots.batch().sequences, context), [&](Value item) {
+    Value sequence = code.make<arith::DivUIOp>(item, context);
+    Value slot = code.make<arith::RemUIOp>(item, context), place = code.rem(slot, kPageTokens);
+    auto clear = [&] { forEntries([&](Value, Value) { return zero; }, sequence, slot); };
+    auto copy = [&] {
+      auto [page, present] = findPage(code, kv, sequence, code.div(slot, kPageTokens));
+      auto element = [&, page = page](Value head, Value entry) {
+        Value column = code.add(code.mul(head, dim), entry);
+        Value row = code.add(code.mul(head, kPageTokens), place);
+        Value number = keys ? code.add(code.mul(column, kPageTokens), place)
+                            : code.add(code.mul(row, dim), entry);
+        return code
+            .make<LLVM::LoadOp>(builder.getF32Type(),
+                                elementAddress(code, page, code.add(number, skip)))
+            .getResult();
+      };
+      code.ifElse(present, [&] { forEntries(element, sequence, slot); }, clear);
+    };
+    code.ifElse(code.less(slot, slots.filled(sequence)), copy, clear);
+  });
+}
+
+void emitVisible(OpBuilder &builder, Location loc, bool causal, int64_t window, Value batch,
+                 Value context, Value out) {
+  Code code{builder, loc};
+  Slots slots(code, batch);
+  auto both = [&](Value x, Value y) { return code.make<arith::AndIOp>(x, y).getResult(); };
+  code.parallel(code.mul(slots.batch().tokens, context), [&](Value item) {
+    Value token = code.make<arith::DivUIOp>(item, context);
+    Value slot = code.make<arith::RemUIOp>(item, context);
+    Value sequence = slots.at(slots.batch().sequence, token);
+    Value filled = code.less(slot, slots.filled(sequence));
+    auto look = [&]() -> Code::Values {
+      Value seen = code.make<arith::ConstantIntOp>(1, 1);
+      if (causal)
+        seen = slots.isBefore(token, sequence, slot);
+      if (window > 0) {
+        Value own = slots.at(slots.batch().index, token), other = slots.indexOf(sequence, slot);
+        seen = both(seen, code.less(code.sub(own, other), code.index(window)));
+        if (!causal)
+          seen = both(seen, code.less(code.sub(other, own), code.index(window)));
+      }
+      return {seen};
+    };
+    Value seen = code.ifElse(filled, builder.getI1Type(), look, [&]() -> Code::Values {
+      return {code.make<arith::ConstantIntOp>(0, 1)};
+    })[0];
+    code.make<memref::StoreOp>(seen, out, ValueRange{token, slot});
+  });
+}
+
+} // namespace plexus::emit
