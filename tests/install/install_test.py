@@ -114,6 +114,11 @@ class Installation(unittest.TestCase):
         folder = build_example("graph")
         self.assertEqual(command(os.path.join(folder, "graph")), "3 4\n")
 
+    def test_program_with_named_tensors(self):
+        folder = build_example("named-tensors")
+        self.assertEqual(command(os.path.join(folder, "named-tensors"), KJV, "In the beginning"),
+                         "logits: 1 4 4096\nhidden_states.1: 1 4 256\nnext: 269 ' of'\n")
+
     def test_programs_in_c_and_in_cpp_write_the_same(self):
         texts = [command(os.path.join(build_example(name), name), KJV, "In the beginning")
                  for name in ("hello", "generate-c")]
