@@ -30,29 +30,24 @@ if(PLEXUS_BUILD_COMPILER)
   target_link_libraries(plexus_mlir INTERFACE plexus_flags)
 endif()
 
-# plexus_mlir_pch(target): precompiles the MLIR headers that nearly every file of the compiler includes;
-# parsing them is most of its compile time.
-function(plexus_mlir_pch target)
-  target_precompile_headers(${target} PRIVATE
-    "$<$<COMPILE_LANGUAGE:CXX>:${CMAKE_SOURCE_DIR}/cmake/MlirHeaders.h>")
-  if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-    target_compile_options(${target} PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
-  endif()
-endfunction()
-
 # What scripts/test builds under ASan/UBSan and under TSan.
 add_custom_target(sanitized)
 add_custom_target(threaded)
 
-# plexus_test(name [THREADED] SOURCES... LIBS...): one GoogleTest binary registered with CTest. THREADED:
-# it also runs under TSan.
+# plexus_test(name [THREADED] [MLIR] SOURCES... LIBS...): one GoogleTest binary registered with CTest.
+# THREADED: it also runs under TSan. MLIR: its files include headers of MLIR.
 function(plexus_test name)
-  cmake_parse_arguments(A "THREADED" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "THREADED;MLIR" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE plexus_flags ${A_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_compile_definitions(${name} PRIVATE PLEXUS_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                              PLEXUS_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  if(A_MLIR)
+    plexus_precompile(${name} MlirTest)
+  else()
+    plexus_precompile(${name} Test)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set(labels sanitized)
   add_dependencies(sanitized ${name})
@@ -63,29 +58,30 @@ function(plexus_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900)
 endfunction()
 
-# plexus_fuzzer(name SOURCES... LIBS...): a libFuzzer target; its corpus, where it has one, is
-# tests/fuzz/corpus/<name>.
+# plexus_fuzzer(name [RUNS N] SOURCES... LIBS...): a libFuzzer target. As a test it runs N inputs (20000),
+# the same each time, from its corpus tests/fuzz/corpus/<name>, which it must have.
 function(plexus_fuzzer name)
   if(NOT PLEXUS_FUZZ)
     return()
   endif()
-  cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+  cmake_parse_arguments(A "" "RUNS" "SOURCES;LIBS" ${ARGN})
+  if(NOT A_RUNS)
+    set(A_RUNS 20000)
+  endif()
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE plexus_flags ${A_LIBS})
   target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
   target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
-  # libFuzzer writes what it finds to the first folder: the build's, not the corpus.
-  set(found ${CMAKE_BINARY_DIR}/fuzz/found/${name})
-  file(MAKE_DIRECTORY ${found})
   set(corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
-  if(NOT EXISTS ${corpus})
-    set(corpus)
+  if(NOT IS_DIRECTORY ${corpus})
+    message(FATAL_ERROR "${name}: a fuzz target needs a corpus, ${corpus}")
   endif()
+  set(found ${CMAKE_BINARY_DIR}/fuzz/found/${name})
   add_test(NAME fuzz.${name}
-           COMMAND ${name} -runs=20000 -max_total_time=20 -rss_limit_mb=4096
-                   -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/ ${found} ${corpus})
-  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 300)
+           COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/run ${found} $<TARGET_FILE:${name}> -runs=${A_RUNS} -seed=1
+                   -timeout=60 -rss_limit_mb=4096 -artifact_prefix=${CMAKE_BINARY_DIR}/fuzz/${name}. ${corpus})
+  set_tests_properties(fuzz.${name} PROPERTIES LABELS fuzz TIMEOUT 600)
   add_dependencies(sanitized ${name})
 endfunction()
 

@@ -188,7 +188,8 @@ private:
         return bad() << "the relocations leave the image";
       for (uint64_t at = 0; at + sizeof(Elf64_Rela) <= bytes; at += sizeof(Elf64_Rela)) {
         Elf64_Rela entry;
-        read(offset + at, entry);
+        if (!read(offset + at, entry))
+          return bad() << "the relocations leave the image";
         if (ELF64_R_TYPE(entry.r_info) == R_X86_64_IRELATIVE)
           return bad() << "it has an indirect function";
         if (ELF64_R_SYM(entry.r_info) >= symbolCount_ || !writable(entry.r_offset))

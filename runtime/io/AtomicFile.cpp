@@ -6,6 +6,8 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <random>
+#include <string>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
@@ -42,6 +44,29 @@ mode_t newFileMode() {
   return 0666 & ~mask;
 }
 
+/// A file without a name, which a process that dies takes with it; -1 where the file system has
+/// none.
+int openNameless(const std::string &folder) {
+  if (::access("/proc/self/fd", X_OK) != 0)
+    return -1;
+  return ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+}
+
+/// Gives a file without a name the first of the names "<prefix>XXXXXX" that is free; empty with
+/// errno where that fails.
+std::string nameFile(int fd, const std::string &prefix) {
+  const std::string self = "/proc/self/fd/" + std::to_string(fd);
+  std::random_device random;
+  for (int tries = 0; tries < 100; ++tries) {
+    std::string name = prefix + std::to_string(random());
+    if (::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0)
+      return name;
+    if (errno != EEXIST)
+      break;
+  }
+  return {};
+}
+
 } // namespace
 
 Expected<AtomicFile> AtomicFile::create(const std::string &path) {
@@ -55,7 +80,11 @@ Expected<AtomicFile> AtomicFile::create(const std::string &path) {
   // The rename would put a file in a device's place.
   if (there && !S_ISREG(info.st_mode))
     return error(Code::InvalidArgument) << path << ": expected a file, found a device or pipe";
-  std::string pattern = folderOf(path) + "/." + name.string() + ".XXXXXX";
+  file.prefix_ = folderOf(path) + "/." + name.string() + ".";
+  file.fd_ = openNameless(folderOf(path));
+  if (file.fd_ >= 0)
+    return file;
+  std::string pattern = file.prefix_ + "XXXXXX";
   file.fd_ = ::mkostemp(pattern.data(), O_CLOEXEC);
   if (file.fd_ < 0)
     return file.failed("cannot create a file in this folder", errno);
@@ -70,6 +99,7 @@ AtomicFile &AtomicFile::operator=(AtomicFile &&other) noexcept {
   if (this != &other) {
     discard();
     path_ = std::move(other.path_);
+    prefix_ = std::move(other.prefix_);
     temporary_ = std::exchange(other.temporary_, {});
     fd_ = std::exchange(other.fd_, -1);
     offset_ = other.offset_;
@@ -140,6 +170,8 @@ Status AtomicFile::commit() {
   // Some file systems report a full disk only here.
   if (::fsync(fd_) != 0)
     return failed("cannot write", errno);
+  if (temporary_.empty() && (temporary_ = nameFile(fd_, prefix_)).empty())
+    return failed("cannot create a file in this folder", errno);
   if (::close(std::exchange(fd_, -1)) != 0)
     return failed("cannot write", errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0)

@@ -10,9 +10,11 @@
 
 namespace plexus {
 
-/// Writes to a temporary name in the same folder; commit() makes the bytes durable and renames. A
-/// process that dies at any moment leaves the final name as it was. Destroyed without commit(), the
-/// temporary is removed. Every error names the file; a full disk is ResourceExhausted.
+/// Writes to a file without a name in the same folder; commit() makes the bytes durable, names it
+/// and renames. A process that dies while writing leaves the final name as it was, and nothing
+/// else. (Where the file system has no files without a name, the temporary name stays.) Destroyed
+/// without commit(), what was written is gone. Every error names the file; a full disk is
+/// ResourceExhausted.
 class AtomicFile {
 public:
   static Expected<AtomicFile> create(const std::string &path);
@@ -38,7 +40,9 @@ private:
   Status failed(std::string_view what, int code) const;
   Status writeAll(uint64_t offset, const void *bytes, size_t size);
   void discard();
-  std::string path_, temporary_;
+  std::string path_;
+  std::string prefix_;    ///< Of temporary names: folder and "." and name and ".".
+  std::string temporary_; ///< Empty while the file has no name.
   int fd_ = -1;
   uint64_t offset_ = 0;
 };

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 namespace plexus::testing {
 
@@ -41,6 +43,13 @@ public:
   }
   size_t entries() const {
     return size_t(std::distance(std::filesystem::directory_iterator(path_), {}));
+  }
+  /// Whether its file system has files without a name, which go with the process that writes them.
+  bool hasNamelessFiles() const {
+    int fd = ::open(path_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
+      ::close(fd);
+    return fd >= 0;
   }
 
 private:

@@ -135,6 +135,34 @@ TEST_F(Container, NothingIsLeftBehindUnlessCommitted) {
   EXPECT_TRUE(std::filesystem::is_empty(std::filesystem::path(path).parent_path()));
 }
 
+TEST_F(Container, AWriterKilledAtAnyMomentLeavesTheOldArtifactOrTheNew) {
+  ASSERT_TRUE(writeSmallArtifact(path));
+  int killed = 0;
+  for (int round = 0; round < 40; ++round) {
+    pid_t child = fork();
+    if (child == 0) {
+      for (;;)
+        if (!writeSmallArtifact(path))
+          _exit(1);
+    }
+    usleep(500 + 700 * round);
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    killed += WIFSIGNALED(status);
+    auto artifact = Artifact::open(path);
+    ASSERT_TRUE(artifact) << artifact.status().message();
+    EXPECT_TRUE((*artifact)->verify());
+  }
+  EXPECT_EQ(killed, 40) << "a writer failed instead of being killed";
+  if (!dir.hasNamelessFiles())
+    return;
+  // At most a temporary name of a whole file, where a writer died between its naming and renaming.
+  for (const auto &entry :
+       std::filesystem::directory_iterator(std::filesystem::path(path).parent_path()))
+    EXPECT_TRUE(Artifact::open(entry.path().string())) << entry.path();
+}
+
 TEST_F(Container, FullDiskIsAnErrorAndLeavesNothing) {
   pid_t child = fork();
   if (child == 0) {
