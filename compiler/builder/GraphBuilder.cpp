@@ -59,6 +59,16 @@ bool GraphBuilder::lookup(plx_value id, Value &out) {
   return true;
 }
 
+bool GraphBuilder::lookupAll(llvm::ArrayRef<plx_value> ids, llvm::SmallVectorImpl<Value> &out,
+                             bool &whole) {
+  for (plx_value id : ids) {
+    if (!lookup(id, out.emplace_back()))
+      return false;
+    whole &= out.back() != nullptr;
+  }
+  return true;
+}
+
 std::optional<FunctionType> GraphBuilder::argTypes(llvm::ArrayRef<const plx_arg_desc *> args) {
   llvm::SmallVector<Type> types;
   for (const plx_arg_desc *a : args) {
@@ -163,13 +173,8 @@ int32_t GraphBuilder::op(llvm::StringRef name, llvm::ArrayRef<plx_value> operand
     return kFailed;
   llvm::SmallVector<Value> in;
   bool whole = true;
-  for (plx_value id : operands) {
-    Value v;
-    if (!lookup(id, v))
-      return kFailed;
-    whole &= v != nullptr;
-    in.push_back(v);
-  }
+  if (!lookupAll(operands, in, whole))
+    return kFailed;
   if (!whole) { // Made from a missing weight: the import reports that.
     for (size_t i = 0; i < capacity; ++i)
       results[i] = addValue({});
@@ -250,13 +255,8 @@ int32_t GraphBuilder::run(llvm::StringRef segment, int64_t layer,
     return fail(Code::NotFound, "no segment '" + segment.str() + "' was built"), kFailed;
   llvm::SmallVector<Value> in;
   bool whole = it->second != nullptr;
-  for (plx_value id : operands) {
-    Value v;
-    if (!lookup(id, v))
-      return kFailed;
-    whole &= v != nullptr;
-    in.push_back(v);
-  }
+  if (!lookupAll(operands, in, whole))
+    return kFailed;
   if (!whole) {
     for (size_t i = 0; i < capacity; ++i)
       results[i] = addValue({});

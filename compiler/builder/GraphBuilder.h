@@ -82,11 +82,22 @@ private:
     mlir::RankedTensorType type;
   };
   class Constants;
-  plx_recipe addRecipe(mlir::Attribute attr);
+  using EmitError = llvm::function_ref<mlir::InFlightDiagnostic()>;
+  /// A recipe's number, or an error with what `make` or the recipe's shapes are wrong about.
+  plx_recipe addRecipe(llvm::function_ref<mlir::Attribute(EmitError)> make);
+  /// The number of a recipe whose source is not there.
+  plx_recipe addMissingRecipe();
+  /// A recipe over others; missing where one of them is.
+  plx_recipe
+  derive(llvm::ArrayRef<plx_recipe> from,
+         llvm::function_ref<mlir::Attribute(EmitError, llvm::ArrayRef<mlir::Attribute>)> make);
   const Recipe *recipe(plx_recipe id);
   plx_value addValue(mlir::Value v);
   /// False with an error for an id that does not exist; a missing value gives a null Value.
   bool lookup(plx_value id, mlir::Value &out);
+  /// The same for several; `whole` becomes false where one is missing.
+  bool lookupAll(llvm::ArrayRef<plx_value> ids, llvm::SmallVectorImpl<mlir::Value> &out,
+                 bool &whole);
   std::optional<mlir::FunctionType> argTypes(llvm::ArrayRef<const plx_arg_desc *> args);
   template <typename OpT>
   OpT begin(llvm::StringRef name, mlir::FunctionType type,

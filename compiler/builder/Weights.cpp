@@ -60,21 +60,23 @@ GraphBuilder::~GraphBuilder() = default;
 
 std::shared_ptr<const TensorSource> GraphBuilder::constants() const { return constantSource; }
 
-plx_recipe GraphBuilder::addRecipe(Attribute attr) {
-  Recipe r;
-  if (attr) {
-    std::string text;
-    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &d) {
-      text = d.str();
-      return success();
-    });
-    auto type = cast<plx::RecipeAttrInterface>(attr).inferType(
-        {}, [&] { return emitError(b.getUnknownLoc()); });
-    if (failed(type))
-      return fail(Code::Mismatch, "recipe: " + text), kFailed;
-    r = {attr, *type};
-  }
-  recipes.push_back(r);
+plx_recipe GraphBuilder::addRecipe(llvm::function_ref<Attribute(EmitError)> make) {
+  std::string text;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &d) {
+    text = d.str();
+    return success();
+  });
+  auto emit = [&] { return emitError(b.getUnknownLoc()); };
+  Attribute attr = make(emit);
+  auto type = attr ? plx::inferNestedRecipe(attr, {}, emit) : FailureOr<RankedTensorType>();
+  if (failed(type))
+    return fail(Code::Mismatch, "recipe: " + text), kFailed;
+  recipes.push_back({attr, *type});
+  return static_cast<plx_recipe>(recipes.size() - 1);
+}
+
+plx_recipe GraphBuilder::addMissingRecipe() {
+  recipes.emplace_back();
   return static_cast<plx_recipe>(recipes.size() - 1);
 }
 
@@ -93,65 +95,65 @@ plx_recipe GraphBuilder::source(llvm::StringRef name) {
   Attribute attr;
   if (files)
     attr = sourceRecipe(context, *files, name.str());
-  if (attr) {
-    llvm::SmallVector<llvm::StringRef> names;
-    cast<plx::RecipeAttrInterface>(attr).collectSources(names);
-    for (llvm::StringRef tensor : names)
-      asked.push_back(tensor.str());
+  if (!attr) {
+    if (!llvm::is_contained(missing, name.str()))
+      missing.push_back(name.str());
+    return addMissingRecipe();
   }
-  if (!attr && !llvm::is_contained(missing, name.str()))
-    missing.push_back(name.str());
-  return addRecipe(attr);
+  for (llvm::StringRef tensor : plx::recipeSources(attr))
+    asked.push_back(tensor.str());
+  return addRecipe([&](EmitError) { return attr; });
 }
 
-plx_recipe GraphBuilder::concat(int64_t axis, llvm::ArrayRef<plx_recipe> parts) {
+plx_recipe
+GraphBuilder::derive(llvm::ArrayRef<plx_recipe> from,
+                     llvm::function_ref<Attribute(EmitError, llvm::ArrayRef<Attribute>)> make) {
   llvm::SmallVector<Attribute> attrs;
-  for (plx_recipe id : parts) {
+  for (plx_recipe id : from) {
     const Recipe *r = recipe(id);
     if (!r)
       return kFailed;
     if (!r->attr)
-      return addRecipe({});
+      return addMissingRecipe();
     attrs.push_back(r->attr);
   }
-  return addRecipe(plx::ConcatAttr::get(&context, axis, attrs));
+  return addRecipe([&](EmitError emit) { return make(emit, attrs); });
+}
+
+plx_recipe GraphBuilder::concat(int64_t axis, llvm::ArrayRef<plx_recipe> parts) {
+  return derive(parts, [&](EmitError emit, llvm::ArrayRef<Attribute> values) {
+    return plx::ConcatAttr::getChecked(emit, &context, axis, values);
+  });
 }
 
 plx_recipe GraphBuilder::slice(plx_recipe of, int64_t axis, int64_t begin, int64_t size) {
-  const Recipe *r = recipe(of);
-  return !r ? kFailed
-            : addRecipe(r->attr ? plx::SliceRecipeAttr::get(&context, axis, begin, size, r->attr)
-                                : Attribute());
+  return derive(of, [&](EmitError emit, llvm::ArrayRef<Attribute> values) {
+    return plx::SliceRecipeAttr::getChecked(emit, &context, axis, begin, size, values[0]);
+  });
 }
 
 plx_recipe GraphBuilder::transpose(plx_recipe of, llvm::ArrayRef<int64_t> perm) {
-  const Recipe *r = recipe(of);
-  return !r ? kFailed
-            : addRecipe(r->attr ? plx::TransposeRecipeAttr::get(&context, perm, r->attr)
-                                : Attribute());
+  return derive(of, [&](EmitError emit, llvm::ArrayRef<Attribute> values) {
+    return plx::TransposeRecipeAttr::getChecked(emit, &context, perm, values[0]);
+  });
 }
 
 plx_recipe GraphBuilder::reshape(plx_recipe of, llvm::ArrayRef<int64_t> shape) {
-  const Recipe *r = recipe(of);
-  return !r ? kFailed
-            : addRecipe(r->attr ? plx::ReshapeRecipeAttr::get(&context, shape, r->attr)
-                                : Attribute());
+  return derive(of, [&](EmitError emit, llvm::ArrayRef<Attribute> values) {
+    return plx::ReshapeRecipeAttr::getChecked(emit, &context, shape, values[0]);
+  });
 }
 
 plx_recipe GraphBuilder::scale(plx_recipe of, double factor) {
-  const Recipe *r = recipe(of);
-  return !r ? kFailed
-            : addRecipe(
-                  r->attr ? plx::ScaleRecipeAttr::get(&context, b.getF64FloatAttr(factor), r->attr)
-                          : Attribute());
+  return derive(of, [&](EmitError, llvm::ArrayRef<Attribute> values) {
+    return plx::ScaleRecipeAttr::get(&context, b.getF64FloatAttr(factor), values[0]);
+  });
 }
 
 plx_recipe GraphBuilder::offset(plx_recipe of, double addend) {
-  const Recipe *r = recipe(of);
-  return !r ? kFailed
-            : addRecipe(
-                  r->attr ? plx::OffsetRecipeAttr::get(&context, b.getF64FloatAttr(addend), r->attr)
-                          : Attribute());
+  return derive(of, [&](EmitError, llvm::ArrayRef<Attribute> values) {
+    return plx::OffsetRecipeAttr::get(&context, b.getF64FloatAttr(addend), values[0]);
+  });
 }
 
 plx_recipe GraphBuilder::constant(const float *data, llvm::ArrayRef<int64_t> shape) {
@@ -161,8 +163,8 @@ plx_recipe GraphBuilder::constant(const float *data, llvm::ArrayRef<int64_t> sha
   if (!count || !data)
     return fail(Code::InvalidArgument, "constant of shape " + shapeToString(shape.vec())), kFailed;
   std::string name = constantSource->add(data, shape, *count);
-  return addRecipe(
-      plx::SourceAttr::get(&context, name, RankedTensorType::get(shape, b.getF32Type())));
+  auto type = RankedTensorType::get(shape, b.getF32Type());
+  return addRecipe([&](EmitError) { return plx::SourceAttr::get(&context, name, type); });
 }
 
 int32_t GraphBuilder::weight(llvm::StringRef name, plx_recipe id) {
@@ -277,9 +279,7 @@ std::vector<std::string> GraphBuilder::neededWeights() {
   for (const std::string &name : missing)
     add(name, true);
   forEachUse(model, [&](plx::WeightOp weight, int64_t layer) {
-    llvm::SmallVector<llvm::StringRef> names;
-    cast<plx::RecipeAttrInterface>(weight.getRecipe()).collectSources(names);
-    for (llvm::StringRef name : names)
+    for (llvm::StringRef name : plx::recipeSources(weight.getRecipe()))
       if (!constantSource->find(name.str()))
         out.insert(layer < 0 ? name.str() : atLayer(name.str(), layer));
   });
@@ -292,9 +292,7 @@ void GraphBuilder::checkLayers() {
     return;
   llvm::StringMap<const TensorView *> first;
   forEachUse(model, [&](plx::WeightOp weight, int64_t layer) {
-    llvm::SmallVector<llvm::StringRef> names;
-    cast<plx::RecipeAttrInterface>(weight.getRecipe()).collectSources(names);
-    for (llvm::StringRef name : names) {
+    for (llvm::StringRef name : plx::recipeSources(weight.getRecipe())) {
       if (!name.contains("{layer}"))
         continue;
       if (layer < 0)

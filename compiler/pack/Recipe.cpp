@@ -263,28 +263,23 @@ Status evaluateTranspose(const Recipe &r, int64_t first, int64_t count, float *o
   return Status::ok();
 }
 
-Status evaluateReshape(const Recipe &r, int64_t first, int64_t count, float *out) {
-  return evaluate(r.parts[0], first, count, out);
-}
-
-Status evaluateScale(const Recipe &r, int64_t first, int64_t count, float *out) {
+/// The part's elements in their order, each changed for itself.
+template <auto Change>
+Status evaluateEach(const Recipe &r, int64_t first, int64_t count, float *out) {
   PLX_RETURN_IF_ERROR(evaluate(r.parts[0], first, count, out));
   for (int64_t i = 0; i < count; ++i)
-    out[i] *= r.number;
+    out[i] = Change(out[i], r.number);
   return Status::ok();
 }
 
-Status evaluateOffset(const Recipe &r, int64_t first, int64_t count, float *out) {
-  PLX_RETURN_IF_ERROR(evaluate(r.parts[0], first, count, out));
-  for (int64_t i = 0; i < count; ++i)
-    out[i] += r.number;
-  return Status::ok();
-}
+constexpr auto kKeep = [](float x, float) { return x; };
+constexpr auto kScale = [](float x, float factor) { return x * factor; };
+constexpr auto kOffset = [](float x, float addend) { return x + addend; };
 
 Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out) {
   static constexpr Status (*kEvaluate[])(const Recipe &, int64_t, int64_t, float *) = {
-      evaluateSource,    evaluateConcat,  evaluateInterleave, evaluateSlice,
-      evaluateTranspose, evaluateReshape, evaluateScale,      evaluateOffset};
+      evaluateSource,    evaluateConcat,      evaluateInterleave,   evaluateSlice,
+      evaluateTranspose, evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>};
   return kEvaluate[static_cast<size_t>(r.kind)](r, first, count, out);
 }
 

@@ -9,64 +9,56 @@ using namespace mlir;
 
 namespace {
 
-Status addParts(Recipe &recipe, llvm::ArrayRef<Attribute> parts) {
-  for (Attribute part : parts) {
-    PLX_ASSIGN(Recipe imported, importRecipe(part));
-    recipe.parts.push_back(std::move(imported));
-  }
-  return Status::ok();
-}
+using Kind = Recipe::Kind;
 
 float number(FloatAttr attribute) { return static_cast<float>(attribute.getValueAsDouble()); }
 
-/// Fills in all but the parts, which are returned.
-FailureOr<llvm::SmallVector<Attribute>> importNode(Attribute attribute, Recipe &r) {
-  using Kind = Recipe::Kind;
-  using Parts = llvm::SmallVector<Attribute>;
-  return llvm::TypeSwitch<Attribute, FailureOr<Parts>>(attribute)
+void set(std::vector<int64_t> &dims, llvm::ArrayRef<int64_t> from) {
+  dims.assign(from.begin(), from.end());
+}
+
+/// Fills in all but the parts; fails on a recipe that the packer does not know.
+LogicalResult importNode(Attribute attribute, Recipe &r) {
+  return llvm::TypeSwitch<Attribute, LogicalResult>(attribute)
       .Case([&](plx::SourceAttr a) {
+        r.kind = Kind::Source;
         r.name = a.getName().str();
         if (RankedTensorType type = a.getType())
-          r.dims.assign(type.getShape().begin(), type.getShape().end());
-        return Parts();
+          set(r.dims, type.getShape());
+        return success();
       })
       .Case([&](plx::ConcatAttr a) {
         r.kind = Kind::Concat;
         r.axis = a.getAxis();
-        return Parts(a.getParts());
+        return success();
       })
       .Case([&](plx::InterleaveAttr a) {
         r.kind = Kind::Interleave;
         r.axis = a.getAxis();
         r.block = a.getBlock();
-        return Parts(a.getParts());
+        return success();
       })
       .Case([&](plx::SliceRecipeAttr a) {
         r.kind = Kind::Slice;
         r.axis = a.getAxis();
         r.begin = a.getBegin();
         r.size = a.getSize();
-        return Parts{a.getValue()};
+        return success();
       })
       .Case([&](plx::TransposeRecipeAttr a) {
         r.kind = Kind::Transpose;
-        r.dims.assign(a.getPermutation().begin(), a.getPermutation().end());
-        return Parts{a.getValue()};
+        set(r.dims, a.getPermutation());
+        return success();
       })
       .Case([&](plx::ReshapeRecipeAttr a) {
         r.kind = Kind::Reshape;
-        r.dims.assign(a.getShape().begin(), a.getShape().end());
-        return Parts{a.getValue()};
+        set(r.dims, a.getShape());
+        return success();
       })
-      .Case([&](plx::ScaleRecipeAttr a) {
-        r.kind = Kind::Scale;
-        r.number = number(a.getFactor());
-        return Parts{a.getValue()};
-      })
-      .Case([&](plx::OffsetRecipeAttr a) {
-        r.kind = Kind::Offset;
-        r.number = number(a.getOffset());
-        return Parts{a.getValue()};
+      .Case<plx::ScaleRecipeAttr, plx::OffsetRecipeAttr>([&](auto a) {
+        r.kind = isa<plx::ScaleRecipeAttr>(Attribute(a)) ? Kind::Scale : Kind::Offset;
+        r.number = number(a.getNumber());
+        return success();
       })
       .Default([](Attribute) { return failure(); });
 }
@@ -75,13 +67,15 @@ FailureOr<llvm::SmallVector<Attribute>> importNode(Attribute attribute, Recipe &
 
 Expected<Recipe> importRecipe(Attribute attribute) {
   Recipe recipe;
-  auto parts = importNode(attribute, recipe);
-  if (failed(parts)) {
+  if (failed(importNode(attribute, recipe))) {
     std::string text;
     llvm::raw_string_ostream(text) << attribute;
     return error(Code::Unsupported) << "the packer does not know the recipe " << text;
   }
-  PLX_RETURN_IF_ERROR(addParts(recipe, *parts));
+  for (Attribute nested : cast<plx::RecipeAttrInterface>(attribute).getNested()) {
+    PLX_ASSIGN(Recipe part, importRecipe(nested));
+    recipe.parts.push_back(std::move(part));
+  }
   return recipe;
 }
 

@@ -81,59 +81,87 @@ def Plx_Source : Plx_Recipe<"Source", "source"> {
   }]>];
 }
 
-def Plx_Concat : Plx_Recipe<"Concat", "concat"> {
-  let summary = "parts one after another along an axis";
-  let parameters = (ins "int64_t":$axis, ArrayRefParameter<"::mlir::Attribute">:$parts);
-  let assemblyFormat = "`<` $axis `,` `[` $parts `]` `>`";
+/// Several recipes, joined.
+class Plx_JoinRecipe<string name, string mnemonic, dag own> : Plx_Recipe<name, mnemonic> {
+  let parameters = !con(own, (ins ArrayRefParameter<"::mlir::Attribute">:$parts));
   let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    ::llvm::SmallVector<::mlir::Attribute> getNested() const { return llvm::to_vector(getParts()); }
+  }];
 }
 
-def Plx_Interleave : Plx_Recipe<"Interleave", "interleave"> {
+/// One recipe, changed. `more` is declared too.
+class Plx_UnaryRecipe<string name, string mnemonic, dag own, code more = "">
+    : Plx_Recipe<name, mnemonic> {
+  let parameters = !con(own, (ins "::mlir::Attribute":$value));
+  let extraClassDeclaration = [{
+    ::llvm::SmallVector<::mlir::Attribute> getNested() const { return {getValue()}; }
+  }] # more;
+}
+
+/// One recipe whose elements are changed each for itself, by a number.
+class Plx_ElementwiseRecipe<string name, string mnemonic>
+    : Plx_UnaryRecipe<name, mnemonic, (ins "::mlir::FloatAttr":$number), [{
+    ::mlir::RankedTensorType getNestedType(::mlir::RankedTensorType expected) const {
+      return expected;
+    }
+  }]> {
+  let assemblyFormat = "`<` $number `,` $value `>`";
+  let extraClassDefinition = [{
+    ::llvm::FailureOr<::mlir::RankedTensorType> $cppClass::inferType(
+        ::mlir::RankedTensorType expected,
+        ::llvm::function_ref<::mlir::InFlightDiagnostic()> emitError) const {
+      return inferNestedRecipe(getValue(), expected, emitError);
+    }
+  }];
+}
+
+def Plx_Concat : Plx_JoinRecipe<"Concat", "concat", (ins "int64_t":$axis)> {
+  let summary = "parts one after another along an axis";
+  let assemblyFormat = "`<` $axis `,` `[` $parts `]` `>`";
+}
+
+def Plx_Interleave
+    : Plx_JoinRecipe<"Interleave", "interleave", (ins "int64_t":$axis, "int64_t":$block)> {
   let summary = "blocks of the parts in turn along an axis";
   let description = [{
     `#plx.interleave<0, 32, [a, b]>`: rows 0..31 of a, rows 0..31 of b, rows 32..63 of a, and so on. The
     parts have one shape, whose size along the axis is a multiple of the block.
   }];
-  let parameters = (ins "int64_t":$axis, "int64_t":$block,
-                        ArrayRefParameter<"::mlir::Attribute">:$parts);
   let assemblyFormat = "`<` $axis `,` $block `,` `[` $parts `]` `>`";
-  let genVerifyDecl = 1;
 }
 
-def Plx_SliceRecipe : Plx_Recipe<"SliceRecipe", "slice"> {
+def Plx_SliceRecipe
+    : Plx_UnaryRecipe<"SliceRecipe", "slice",
+                      (ins "int64_t":$axis, "int64_t":$begin, "int64_t":$size)> {
   let summary = "`size` consecutive entries from `begin` along an axis";
-  let parameters = (ins "int64_t":$axis, "int64_t":$begin, "int64_t":$size,
-                        "::mlir::Attribute":$value);
   let assemblyFormat = "`<` $axis `,` $begin `,` $size `,` $value `>`";
   let genVerifyDecl = 1;
 }
 
-def Plx_TransposeRecipe : Plx_Recipe<"TransposeRecipe", "transpose"> {
+def Plx_TransposeRecipe
+    : Plx_UnaryRecipe<"TransposeRecipe", "transpose",
+                      (ins ArrayRefParameter<"int64_t">:$permutation), [{
+    ::mlir::RankedTensorType getNestedType(::mlir::RankedTensorType expected) const;
+  }]> {
   let summary = "axes permuted: axis i of the result is axis `permutation[i]` of the value";
-  let parameters = (ins ArrayRefParameter<"int64_t">:$permutation, "::mlir::Attribute":$value);
   let assemblyFormat = "`<` `[` $permutation `]` `,` $value `>`";
   let genVerifyDecl = 1;
 }
 
-def Plx_ReshapeRecipe : Plx_Recipe<"ReshapeRecipe", "reshape"> {
+def Plx_ReshapeRecipe
+    : Plx_UnaryRecipe<"ReshapeRecipe", "reshape", (ins ArrayRefParameter<"int64_t">:$shape)> {
   let summary = "the same elements in row-major order under another shape";
-  let parameters = (ins ArrayRefParameter<"int64_t">:$shape, "::mlir::Attribute":$value);
   let assemblyFormat = "`<` `[` $shape `]` `,` $value `>`";
   let genVerifyDecl = 1;
 }
 
-def Plx_ScaleRecipe : Plx_Recipe<"ScaleRecipe", "scale"> {
+def Plx_ScaleRecipe : Plx_ElementwiseRecipe<"ScaleRecipe", "scale"> {
   let summary = "each element times a number";
-  let parameters = (ins "::mlir::FloatAttr":$factor, "::mlir::Attribute":$value);
-  let assemblyFormat = "`<` $factor `,` $value `>`";
-  let genVerifyDecl = 1;
 }
 
-def Plx_OffsetRecipe : Plx_Recipe<"OffsetRecipe", "offset"> {
+def Plx_OffsetRecipe : Plx_ElementwiseRecipe<"OffsetRecipe", "offset"> {
   let summary = "each element plus a number";
-  let parameters = (ins "::mlir::FloatAttr":$offset, "::mlir::Attribute":$value);
-  let assemblyFormat = "`<` $offset `,` $value `>`";
-  let genVerifyDecl = 1;
 }
 
 #endif // PLEXUS_DIALECTS_PLX_PLXATTRS_TD

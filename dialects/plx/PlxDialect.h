@@ -39,6 +39,10 @@ class AcceptsPacked : public OpTrait::TraitBase<ConcreteType, AcceptsPacked> {};
 
 namespace mlir::plx {
 
+/// Type of a recipe inside another one; an error where `recipe` is none. `expected` may be null.
+FailureOr<RankedTensorType> inferNestedRecipe(Attribute recipe, RankedTensorType expected,
+                                              function_ref<InFlightDiagnostic()> emitError);
+
 /// The packed encoding of `type`, or null.
 PackedAttr getPacked(Type type);
 

@@ -33,8 +33,13 @@ def RecipeAttrInterface : AttrInterface<"RecipeAttrInterface"> {
     }], "::mlir::FailureOr<::mlir::RankedTensorType>", "inferType",
     (ins "::mlir::RankedTensorType":$expected,
          "::llvm::function_ref<::mlir::InFlightDiagnostic()>":$emitError)>,
-    InterfaceMethod<"Appends the names of the source tensors that the recipe reads, in order.",
-    "void", "collectSources", (ins "::llvm::SmallVectorImpl<::llvm::StringRef> &":$names)>
+    InterfaceMethod<"The recipes that this one is made of, in order.",
+    "::llvm::SmallVector<::mlir::Attribute>", "getNested", (ins), "", "return {};">,
+    InterfaceMethod<[{
+      The type that a recipe made of one other asks of it when its own value shall have type `expected`;
+      null where that does not follow.
+    }], "::mlir::RankedTensorType", "getNestedType", (ins "::mlir::RankedTensorType":$expected), "",
+    "return {};">
   ];
 }
 

@@ -11,31 +11,26 @@ using EmitError = function_ref<InFlightDiagnostic()>;
 //===--- Shared
 //------------------------------------------------------------------------------------===//
 
-/// Type of a nested recipe.
-static FailureOr<RankedTensorType> inferNested(Attribute recipe, RankedTensorType expected,
-                                               EmitError emitError) {
-  return cast<RecipeAttrInterface>(recipe).inferType(expected, emitError);
-}
-
-static void collectNested(Attribute recipe, SmallVectorImpl<StringRef> &names) {
-  cast<RecipeAttrInterface>(recipe).collectSources(names);
-}
-
-static LogicalResult verifyNested(ArrayRef<Attribute> recipes, EmitError emitError) {
-  if (recipes.empty())
-    return emitError() << "recipe needs at least one part";
-  for (Attribute recipe : recipes)
-    if (!isa<RecipeAttrInterface>(recipe))
-      return emitError()
-             << "part of a recipe must be a recipe (#plx.source, #plx.concat, ...), found "
-             << recipe;
-  return success();
+FailureOr<RankedTensorType> plx::inferNestedRecipe(Attribute recipe, RankedTensorType expected,
+                                                   EmitError emitError) {
+  if (auto interface = dyn_cast<RecipeAttrInterface>(recipe))
+    return interface.inferType(expected, emitError);
+  emitError() << "part of a recipe must be a recipe (#plx.source, #plx.concat, ...), found "
+              << recipe;
+  return failure();
 }
 
 static LogicalResult checkAxis(int64_t axis, RankedTensorType type, EmitError emitError) {
   if (axis >= type.getRank())
     return emitError() << "recipe axis " << axis << " is outside of " << type;
   return success();
+}
+
+/// `type` with another size along `axis`.
+static RankedTensorType resized(RankedTensorType type, int64_t axis, int64_t size) {
+  SmallVector<int64_t> shape(type.getShape());
+  shape[axis] = size;
+  return RankedTensorType::get(shape, type.getElementType());
 }
 
 FailureOr<RankedTensorType> plx::inferRecipeType(Attribute recipe, RankedTensorType type,
@@ -56,10 +51,17 @@ FailureOr<RankedTensorType> plx::inferRecipeType(Attribute recipe, RankedTensorT
   return found;
 }
 
+static void collectSources(Attribute recipe, SmallVectorImpl<StringRef> &names) {
+  if (auto source = dyn_cast<SourceAttr>(recipe))
+    names.push_back(source.getName());
+  else if (auto interface = dyn_cast<RecipeAttrInterface>(recipe))
+    for (Attribute nested : interface.getNested())
+      collectSources(nested, names);
+}
+
 SmallVector<StringRef> plx::recipeSources(Attribute recipe) {
   SmallVector<StringRef> names;
-  if (auto interface = dyn_cast<RecipeAttrInterface>(recipe))
-    interface.collectSources(names);
+  collectSources(recipe, names);
   return names;
 }
 
@@ -77,46 +79,52 @@ FailureOr<RankedTensorType> SourceAttr::inferType(RankedTensorType expected,
   return type;
 }
 
-void SourceAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  names.push_back(getName());
-}
-
 //===--- Concat and interleave
 //---------------------------------------------------------------------===//
+
+static LogicalResult verifyParts(ArrayRef<Attribute> parts, EmitError emitError) {
+  if (parts.empty())
+    return emitError() << "recipe needs at least one part";
+  return success();
+}
+
+/// Types of the parts of a join, all of which have the axis.
+static FailureOr<SmallVector<RankedTensorType>> inferParts(ArrayRef<Attribute> parts, int64_t axis,
+                                                           EmitError emitError) {
+  SmallVector<RankedTensorType> types;
+  for (Attribute part : parts) {
+    FailureOr<RankedTensorType> type = inferNestedRecipe(part, {}, emitError);
+    if (failed(type) || failed(checkAxis(axis, *type, emitError)))
+      return failure();
+    types.push_back(*type);
+  }
+  return types;
+}
 
 LogicalResult ConcatAttr::verify(EmitError emitError, int64_t axis, ArrayRef<Attribute> parts) {
   if (axis < 0)
     return emitError() << "#plx.concat axis must not be negative, found " << axis;
-  return verifyNested(parts, emitError);
+  return verifyParts(parts, emitError);
 }
 
 FailureOr<RankedTensorType> ConcatAttr::inferType(RankedTensorType, EmitError emitError) const {
-  RankedTensorType first;
+  auto types = inferParts(getParts(), getAxis(), emitError);
+  if (failed(types))
+    return failure();
+  RankedTensorType first = types->front();
   int64_t size = 0;
-  for (Attribute part : getParts()) {
-    FailureOr<RankedTensorType> type = inferNested(part, {}, emitError);
-    if (failed(type) || failed(checkAxis(getAxis(), *type, emitError)))
-      return failure();
-    if (!first)
-      first = *type;
-    SmallVector<int64_t> shape(type->getShape());
+  for (RankedTensorType type : *types) {
+    SmallVector<int64_t> shape(type.getShape());
     size += shape[getAxis()];
-    if (first.getRank() == type->getRank())
+    if (first.getRank() == type.getRank())
       shape[getAxis()] = first.getDimSize(getAxis());
     if (ArrayRef<int64_t>(shape) != first.getShape()) {
       emitError() << "#plx.concat parts differ beyond axis " << getAxis() << ": " << first
-                  << " and " << *type;
+                  << " and " << type;
       return failure();
     }
   }
-  SmallVector<int64_t> shape(first.getShape());
-  shape[getAxis()] = size;
-  return RankedTensorType::get(shape, first.getElementType());
-}
-
-void ConcatAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  for (Attribute part : getParts())
-    collectNested(part, names);
+  return resized(first, getAxis(), size);
 }
 
 LogicalResult InterleaveAttr::verify(EmitError emitError, int64_t axis, int64_t block,
@@ -124,36 +132,27 @@ LogicalResult InterleaveAttr::verify(EmitError emitError, int64_t axis, int64_t 
   if (axis < 0 || block < 1)
     return emitError() << "#plx.interleave needs an axis >= 0 and a block >= 1, found axis " << axis
                        << " and block " << block;
-  return verifyNested(parts, emitError);
+  return verifyParts(parts, emitError);
 }
 
 FailureOr<RankedTensorType> InterleaveAttr::inferType(RankedTensorType, EmitError emitError) const {
-  RankedTensorType first;
-  for (Attribute part : getParts()) {
-    FailureOr<RankedTensorType> type = inferNested(part, {}, emitError);
-    if (failed(type) || failed(checkAxis(getAxis(), *type, emitError)))
-      return failure();
-    if (!first)
-      first = *type;
-    if (first.getShape() != type->getShape()) {
+  auto types = inferParts(getParts(), getAxis(), emitError);
+  if (failed(types))
+    return failure();
+  RankedTensorType first = types->front();
+  for (RankedTensorType type : *types)
+    if (first.getShape() != type.getShape()) {
       emitError() << "#plx.interleave parts must have one shape, found " << first << " and "
-                  << *type;
+                  << type;
       return failure();
     }
-  }
-  SmallVector<int64_t> shape(first.getShape());
-  if (shape[getAxis()] % getBlock()) {
+  int64_t size = first.getDimSize(getAxis());
+  if (size % getBlock()) {
     emitError() << "#plx.interleave of blocks of " << getBlock()
                 << " needs a multiple of it along axis " << getAxis() << ", found " << first;
     return failure();
   }
-  shape[getAxis()] *= getParts().size();
-  return RankedTensorType::get(shape, first.getElementType());
-}
-
-void InterleaveAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  for (Attribute part : getParts())
-    collectNested(part, names);
+  return resized(first, getAxis(), size * static_cast<int64_t>(types->size()));
 }
 
 //===--- Slice, transpose, reshape
@@ -164,26 +163,21 @@ LogicalResult SliceRecipeAttr::verify(EmitError emitError, int64_t axis, int64_t
   if (axis < 0 || begin < 0 || size < 1)
     return emitError() << "#plx.slice needs axis >= 0, begin >= 0, size >= 1, found axis " << axis
                        << ", begin " << begin << ", size " << size;
-  return verifyNested(value, emitError);
+  return success();
 }
 
 FailureOr<RankedTensorType> SliceRecipeAttr::inferType(RankedTensorType,
                                                        EmitError emitError) const {
-  FailureOr<RankedTensorType> type = inferNested(getValue(), {}, emitError);
+  FailureOr<RankedTensorType> type = inferNestedRecipe(getValue(), {}, emitError);
   if (failed(type) || failed(checkAxis(getAxis(), *type, emitError)))
     return failure();
-  SmallVector<int64_t> shape(type->getShape());
-  if (getBegin() > shape[getAxis()] || getSize() > shape[getAxis()] - getBegin()) {
+  int64_t whole = type->getDimSize(getAxis());
+  if (getBegin() > whole || getSize() > whole - getBegin()) {
     emitError() << "#plx.slice from " << getBegin() << " of size " << getSize() << " leaves axis "
                 << getAxis() << " of " << *type;
     return failure();
   }
-  shape[getAxis()] = getSize();
-  return RankedTensorType::get(shape, type->getElementType());
-}
-
-void SliceRecipeAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  collectNested(getValue(), names);
+  return resized(*type, getAxis(), getSize());
 }
 
 LogicalResult TransposeRecipeAttr::verify(EmitError emitError, ArrayRef<int64_t> permutation,
@@ -191,20 +185,24 @@ LogicalResult TransposeRecipeAttr::verify(EmitError emitError, ArrayRef<int64_t>
   if (!isPermutationVector(permutation))
     return emitError() << "#plx.transpose needs a permutation of 0.." << permutation.size() - 1
                        << ", found [" << permutation << "]";
-  return verifyNested(value, emitError);
+  return success();
+}
+
+RankedTensorType TransposeRecipeAttr::getNestedType(RankedTensorType expected) const {
+  ArrayRef<int64_t> permutation = getPermutation();
+  if (!expected || static_cast<size_t>(expected.getRank()) != permutation.size())
+    return {};
+  SmallVector<int64_t> shape(permutation.size());
+  for (auto [axis, from] : llvm::enumerate(permutation))
+    shape[from] = expected.getDimSize(axis);
+  return RankedTensorType::get(shape, expected.getElementType());
 }
 
 FailureOr<RankedTensorType> TransposeRecipeAttr::inferType(RankedTensorType expected,
                                                            EmitError emitError) const {
   ArrayRef<int64_t> permutation = getPermutation();
-  RankedTensorType before;
-  if (expected && static_cast<size_t>(expected.getRank()) == permutation.size()) {
-    SmallVector<int64_t> shape(permutation.size());
-    for (auto [axis, from] : llvm::enumerate(permutation))
-      shape[from] = expected.getDimSize(axis);
-    before = RankedTensorType::get(shape, expected.getElementType());
-  }
-  FailureOr<RankedTensorType> type = inferNested(getValue(), before, emitError);
+  FailureOr<RankedTensorType> type =
+      inferNestedRecipe(getValue(), getNestedType(expected), emitError);
   if (failed(type))
     return failure();
   if (static_cast<size_t>(type->getRank()) != permutation.size()) {
@@ -215,20 +213,16 @@ FailureOr<RankedTensorType> TransposeRecipeAttr::inferType(RankedTensorType expe
                                type->getElementType());
 }
 
-void TransposeRecipeAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  collectNested(getValue(), names);
-}
-
 LogicalResult ReshapeRecipeAttr::verify(EmitError emitError, ArrayRef<int64_t> shape,
                                         Attribute value) {
   if (llvm::any_of(shape, [](int64_t size) { return size < 1; }))
     return emitError() << "#plx.reshape needs positive sizes, found [" << shape << "]";
-  return verifyNested(value, emitError);
+  return success();
 }
 
 FailureOr<RankedTensorType> ReshapeRecipeAttr::inferType(RankedTensorType,
                                                          EmitError emitError) const {
-  FailureOr<RankedTensorType> type = inferNested(getValue(), {}, emitError);
+  FailureOr<RankedTensorType> type = inferNestedRecipe(getValue(), {}, emitError);
   if (failed(type))
     return failure();
   auto result = RankedTensorType::get(getShape(), type->getElementType());
@@ -237,37 +231,4 @@ FailureOr<RankedTensorType> ReshapeRecipeAttr::inferType(RankedTensorType,
     return failure();
   }
   return result;
-}
-
-void ReshapeRecipeAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  collectNested(getValue(), names);
-}
-
-//===--- Scale and offset
-//--------------------------------------------------------------------------===//
-
-LogicalResult ScaleRecipeAttr::verify(EmitError emitError, FloatAttr, Attribute value) {
-  return verifyNested(value, emitError);
-}
-
-FailureOr<RankedTensorType> ScaleRecipeAttr::inferType(RankedTensorType expected,
-                                                       EmitError emitError) const {
-  return inferNested(getValue(), expected, emitError);
-}
-
-void ScaleRecipeAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  collectNested(getValue(), names);
-}
-
-LogicalResult OffsetRecipeAttr::verify(EmitError emitError, FloatAttr, Attribute value) {
-  return verifyNested(value, emitError);
-}
-
-FailureOr<RankedTensorType> OffsetRecipeAttr::inferType(RankedTensorType expected,
-                                                        EmitError emitError) const {
-  return inferNested(getValue(), expected, emitError);
-}
-
-void OffsetRecipeAttr::collectSources(SmallVectorImpl<StringRef> &names) const {
-  collectNested(getValue(), names);
 }

@@ -22,28 +22,22 @@ namespace {
 /// `recipe` with its source's type written out, so that it means the same inside another recipe;
 /// null where the type of a source cannot be told.
 Attribute selfContained(Attribute recipe, RankedTensorType type) {
-  if (auto source = dyn_cast<plx::SourceAttr>(recipe))
-    return source.getType() ? recipe
-                            : plx::SourceAttr::get(recipe.getContext(), source.getName(), type);
-  if (auto scale = dyn_cast<plx::ScaleRecipeAttr>(recipe)) {
-    Attribute value = selfContained(scale.getValue(), type);
-    return value ? plx::ScaleRecipeAttr::get(recipe.getContext(), scale.getFactor(), value)
-                 : Attribute();
+  // Down through the recipes of one other, to a source.
+  Attribute inner = recipe;
+  while (auto interface = dyn_cast<plx::RecipeAttrInterface>(inner)) {
+    RankedTensorType asked = interface.getNestedType(type);
+    if (!asked)
+      break;
+    type = asked;
+    inner = interface.getNested().front();
   }
-  if (auto offset = dyn_cast<plx::OffsetRecipeAttr>(recipe)) {
-    Attribute value = selfContained(offset.getValue(), type);
-    return value ? plx::OffsetRecipeAttr::get(recipe.getContext(), offset.getOffset(), value)
-                 : Attribute();
-  }
-  if (auto transpose = dyn_cast<plx::TransposeRecipeAttr>(recipe)) {
-    SmallVector<int64_t> shape(type.getRank());
-    for (auto [axis, from] : llvm::enumerate(transpose.getPermutation()))
-      shape[from] = type.getDimSize(axis);
-    Attribute value =
-        selfContained(transpose.getValue(), RankedTensorType::get(shape, type.getElementType()));
-    return value ? plx::TransposeRecipeAttr::get(recipe.getContext(), transpose.getPermutation(),
-                                                 value)
-                 : Attribute();
+  auto source = dyn_cast<plx::SourceAttr>(inner);
+  if (source && !source.getType()) {
+    AttrTypeReplacer replacer;
+    replacer.addReplacement([&](plx::SourceAttr) -> Attribute {
+      return plx::SourceAttr::get(recipe.getContext(), source.getName(), type);
+    });
+    return replacer.replace(recipe);
   }
   // Others know their type, or do not.
   auto quiet = [&] { return InFlightDiagnostic(); };

@@ -87,13 +87,18 @@ plx_str plx_tensors_name(const plx_tensors *tensors, size_t index) {
                                             : plx_str{nullptr, 0};
 }
 
+static Status needIndex(const plx_tensors *tensors, size_t index) {
+  if (index < plx_tensors_count(tensors))
+    return Status::ok();
+  return plexus::error(Code::NotFound)
+         << "tensor " << index << " of a list of " << plx_tensors_count(tensors);
+}
+
 plx_status plx_tensors_view(const plx_tensors *tensors, size_t index, plx_view *out,
                             plx_error *error) {
   return guarded(error, [&]() -> Status {
     PLX_RETURN_IF_ERROR(need(out, "out"));
-    if (index >= plx_tensors_count(tensors))
-      return plexus::error(Code::NotFound)
-             << "tensor " << index << " of a list of " << plx_tensors_count(tensors);
+    PLX_RETURN_IF_ERROR(needIndex(tensors, index));
     if (out->struct_size < sizeof(plx_view))
       return plexus::error(Code::Mismatch) << "plx_view.struct_size is " << out->struct_size;
     const Tensor &t = tensors->list[index].tensor;
@@ -119,9 +124,7 @@ plx_status plx_tensors_dlpack(const plx_tensors *tensors, size_t index, void **o
                               plx_error *error) {
   return guarded(error, [&]() -> Status {
     PLX_RETURN_IF_ERROR(need(out, "out"));
-    if (index >= plx_tensors_count(tensors))
-      return plexus::error(Code::NotFound)
-             << "tensor " << index << " of a list of " << plx_tensors_count(tensors);
+    PLX_RETURN_IF_ERROR(needIndex(tensors, index));
     PLX_ASSIGN(dlpack::Managed * managed, exportDlpack(tensors->list[index].tensor));
     *out = managed;
     return Status::ok();

@@ -62,8 +62,10 @@ plx.model @m {
 
 // -----
 
-// expected-error @+1 {{part of a recipe must be a recipe (#plx.source, #plx.concat, ...), found 1 : i64}}
-#bad = #plx.concat<0, [1]>
+plx.model @m {
+  // expected-error @+1 {{part of a recipe must be a recipe (#plx.source, #plx.concat, ...), found 1 : i64}}
+  plx.weight @w : tensor<4xf32> = #plx.concat<0, [1]>
+}
 
 // -----
 
