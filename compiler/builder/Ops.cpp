@@ -81,7 +81,10 @@ const std::vector<OpRow> &table() {
        {{"dims", Kind::Rope},
         {"inv_freq", Kind::Rope},
         {"attention_scaling", Kind::Rope, false},
-        {"interleaved", Kind::Rope, false}}},
+        {"interleaved", Kind::Rope, false},
+        {"long_inv_freq", Kind::Rope, false},
+        {"original_context", Kind::Rope, false},
+        {"ntk_factor", Kind::Rope, false}}},
       {"kv_write", "attn.kv_write", 4, 4, Result::None},
       {"attention",
        "attn.attention",
@@ -163,21 +166,43 @@ Expected<Attribute> convert(Builder &b, Kind kind, const plx_attr &a) {
   return Attribute();
 }
 
+/// A list of frequencies as a table, null where it is absent.
+Expected<DenseElementsAttr> frequencies(Builder &b, llvm::ArrayRef<const plx_attr *> attrs,
+                                        const char *name, int64_t dims) {
+  const plx_attr *list = findAttr(attrs, name);
+  if (!list)
+    return DenseElementsAttr();
+  if (list->kind != PLX_ATTR_FLOATS)
+    return error(Code::InvalidArgument) << "rope needs " << name << " as floats";
+  if (static_cast<int64_t>(list->count) * 2 != dims)
+    return error(Code::InvalidArgument) << "rope over " << dims << " dims needs " << dims / 2
+                                        << " frequencies in " << name << ", got " << list->count;
+  auto type = RankedTensorType::get({static_cast<int64_t>(list->count)}, b.getF32Type());
+  return DenseElementsAttr::get(type, llvm::ArrayRef<float>(list->floats, list->count));
+}
+
 Expected<Attribute> ropeAttr(Builder &b, llvm::ArrayRef<const plx_attr *> attrs) {
-  const plx_attr *dims = findAttr(attrs, "dims"), *freq = findAttr(attrs, "inv_freq");
-  if (dims->kind != PLX_ATTR_INT || freq->kind != PLX_ATTR_FLOATS)
-    return error(Code::InvalidArgument) << "rope needs dims (int) and inv_freq (floats)";
-  if (static_cast<int64_t>(freq->count) * 2 != dims->i)
-    return error(Code::InvalidArgument) << "rope over " << dims->i << " dims needs " << dims->i / 2
-                                        << " frequencies, got " << freq->count;
+  const plx_attr *dims = findAttr(attrs, "dims");
+  if (dims->kind != PLX_ATTR_INT)
+    return error(Code::InvalidArgument) << "rope needs dims as an int";
+  PLX_ASSIGN(auto invFreq, frequencies(b, attrs, "inv_freq", dims->i));
+  PLX_ASSIGN(auto longInvFreq, frequencies(b, attrs, "long_inv_freq", dims->i));
   const plx_attr *scaling = findAttr(attrs, "attention_scaling"),
-                 *interleaved = findAttr(attrs, "interleaved");
-  auto type = RankedTensorType::get({static_cast<int64_t>(freq->count)}, b.getF32Type());
-  return Attribute(attn::RopeAttr::get(
-      b.getContext(), dims->i,
-      DenseElementsAttr::get(type, llvm::ArrayRef<float>(freq->floats, freq->count)),
+                 *interleaved = findAttr(attrs, "interleaved"),
+                 *context = findAttr(attrs, "original_context"),
+                 *ntk = findAttr(attrs, "ntk_factor");
+  std::string problem;
+  ScopedDiagnosticHandler handler(b.getContext(), [&](Diagnostic &d) {
+    problem = d.str();
+    return success();
+  });
+  Attribute rope = attn::RopeAttr::getChecked(
+      [&] { return emitError(b.getUnknownLoc()); }, b.getContext(), dims->i, invFreq,
       interleaved && interleaved->i, b.getF32FloatAttr(scaling ? number(*scaling) : 1.0),
-      DenseElementsAttr(), 0));
+      longInvFreq, context ? context->i : 0, ntk ? b.getF32FloatAttr(number(*ntk)) : FloatAttr());
+  if (!rope)
+    return error(Code::InvalidArgument) << problem;
+  return rope;
 }
 
 /// The leading dims of `type` with `last` as the last one.

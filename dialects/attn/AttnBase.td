@@ -39,9 +39,16 @@ def Attn_Rope : AttrDef<Attn_Dialect, "Rope"> {
   let description = [{
     The first `dims` entries of each head turn in pairs by the angles `position * inv_freq[i]`, i in
     0..dims/2; cosines and sines are multiplied by `attention_scaling`. Pair i is the entries (i, i +
-    dims/2), with `interleaved` (2i, 2i + 1). All scaling kinds (linear, llama3, yarn, longrope) are
-    arithmetic on the frequencies, done when the graph is built. longrope has two tables: a sequence
-    uses `long_inv_freq` once its largest position in the batch is `original_context` or more.
+    dims/2), with `interleaved` (2i, 2i + 1). The scaling kinds linear, llama3, yarn and proportional are
+    arithmetic on the frequencies, done when the graph is built. Two kinds depend on P, the sequence's
+    largest position in the batch:
+
+    - longrope has two tables: `long_inv_freq` is used where P >= `original_context`.
+    - dynamic NTK has `ntk_factor` f: with s = max(1, f (P + 1) / `original_context` - (f - 1)), pair i
+      turns by `inv_freq[i]` * s^(-2i / (dims - 2)), the frequencies of the base times s^(dims /
+      (dims - 2)).
+
+    Keys are kept as they were turned when they were written, as in the reference implementation.
 
     ```mlir
     #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.01]> : tensor<2xf32>>
@@ -51,12 +58,15 @@ def Attn_Rope : AttrDef<Attn_Dialect, "Rope"> {
                         DefaultValuedParameter<"bool", "false">:$interleaved,
                         OptionalParameter<"::mlir::FloatAttr">:$attention_scaling,
                         OptionalParameter<"::mlir::DenseElementsAttr">:$long_inv_freq,
-                        DefaultValuedParameter<"int64_t", "0">:$original_context);
+                        DefaultValuedParameter<"int64_t", "0">:$original_context,
+                        OptionalParameter<"::mlir::FloatAttr">:$ntk_factor);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// `attention_scaling`, 1 where it is not given.
     float getScaling() const;
+    /// Of dynamic NTK: the exponent of s in each pair's frequency, -2i / (dims - 2).
+    ::mlir::DenseElementsAttr getNtkExponents() const;
   }];
 }
 

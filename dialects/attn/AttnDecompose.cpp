@@ -13,14 +13,6 @@ using namespace mlir::plx;
 
 using Values = FailureOr<SmallVector<Value>>;
 
-static Value field(ImplicitLocOpBuilder &b, BatchField which, Value batch) {
-  return BatchFieldOp::create(b, which, batch);
-}
-
-static Value toIndex(ImplicitLocOpBuilder &b, Value value) {
-  return arith::IndexCastOp::create(b, b.getIndexType(), value);
-}
-
 static Value compare(ImplicitLocOpBuilder &b, arith::CmpIPredicate predicate, Value x, Value y) {
   return arith::CmpIOp::create(b, predicate, x, y);
 }
@@ -28,13 +20,12 @@ static Value compare(ImplicitLocOpBuilder &b, arith::CmpIPredicate predicate, Va
 //===--- Rope
 //--------------------------------------------------------------------------------------===//
 
-/// For each token t whether its sequence is long: i1 [T]. Its largest position in the batch
-/// decides.
-static Value longSequences(ImplicitLocOpBuilder &b, Value batch, int64_t originalContext) {
-  Value sequence = field(b, BatchField::Sequence, batch);
-  Value position = field(b, BatchField::Position, batch);
-  // Loops: t, u. A maximum of the positions as f64, which holds every i32.
-  Value largest = reduceElements(
+/// For each token its sequence's largest position in the batch: f64 [T], which holds every i32.
+static Value largestPositions(ImplicitLocOpBuilder &b, Value batch) {
+  Value sequence = batchField(b, BatchField::Sequence, batch);
+  Value position = batchField(b, BatchField::Position, batch);
+  // Loops: t, u.
+  return reduceElements(
       b, sizesOf(b, sequence), b.getF64Type(), -1.0, 1, {sequence, sequence, position},
       {dimsMap(b, 2, {0}), dimsMap(b, 2, {1}), dimsMap(b, 2, {1})},
       [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
@@ -42,33 +33,49 @@ static Value longSequences(ImplicitLocOpBuilder &b, Value batch, int64_t origina
         Value other = arith::SIToFPOp::create(b, b.getF64Type(), v[2]);
         return arith::SelectOp::create(b, mine, arith::MaximumFOp::create(b, v[3], other), v[3]);
       });
-  return mapElements(b, sizesOf(b, sequence), b.getI1Type(), largest, rangeMap(b, 1, 0, 1),
-                     [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-                       Value limit = floatConstant(b, v[0].getType(), originalContext);
-                       return arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, v[0], limit);
-                     });
+}
+
+/// The frequency of a pair whose sequence has the largest position `largest`; `other` is the pair's
+/// long frequency or its exponent.
+static Value frequencyAt(ImplicitLocOpBuilder &b, RopeAttr rope, Value frequency, Value other,
+                         Value largest) {
+  Value context = floatConstant(b, b.getF64Type(), rope.getOriginalContext());
+  if (rope.getLongInvFreq()) {
+    Value isLong = arith::CmpFOp::create(b, arith::CmpFPredicate::OGE, largest, context);
+    return arith::SelectOp::create(b, isLong, other, frequency);
+  }
+  double factor = rope.getNtkFactor().getValueAsDouble();
+  auto constant = [&](double value) { return floatConstant(b, b.getF64Type(), value); };
+  Value length = arith::AddFOp::create(b, largest, constant(1));
+  Value grown =
+      arith::DivFOp::create(b, arith::MulFOp::create(b, length, constant(factor)), context);
+  Value s = arith::MaximumFOp::create(b, arith::SubFOp::create(b, grown, constant(factor - 1)),
+                                      constant(1));
+  Value single = arith::TruncFOp::create(b, b.getF32Type(), s);
+  Value power = arith::MulFOp::create(b, other, math::LogOp::create(b, single));
+  return arith::MulFOp::create(b, frequency, math::ExpOp::create(b, power));
 }
 
 /// The angles of each token and pair: f32 [T, dims / 2].
 static Value buildAngles(ImplicitLocOpBuilder &b, RopeAttr rope, Value batch) {
-  Value position = field(b, BatchField::Position, batch);
+  Value position = batchField(b, BatchField::Position, batch);
   SmallVector<OpFoldResult> sizes = {sizesOf(b, position)[0], b.getIndexAttr(rope.getDims() / 2)};
   AffineMap token = dimsMap(b, 2, {0}), pair = dimsMap(b, 2, {1});
   SmallVector<Value> inputs = {position, arith::ConstantOp::create(b, rope.getInvFreq())};
   SmallVector<AffineMap> maps = {token, pair};
-  if (rope.getLongInvFreq()) {
-    inputs.push_back(arith::ConstantOp::create(b, rope.getLongInvFreq()));
-    inputs.push_back(longSequences(b, batch, rope.getOriginalContext()));
+  if (rope.getOriginalContext()) {
+    DenseElementsAttr other =
+        rope.getLongInvFreq() ? rope.getLongInvFreq() : rope.getNtkExponents();
+    inputs.push_back(arith::ConstantOp::create(b, other));
+    inputs.push_back(largestPositions(b, batch));
     maps.append({pair, token});
   }
-  return mapElements(b, sizes, b.getF32Type(), inputs, maps,
-                     [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-                       Value frequency = v[1];
-                       if (v.size() == 4)
-                         frequency = arith::SelectOp::create(b, v[3], v[2], v[1]);
-                       Value at = arith::SIToFPOp::create(b, b.getF32Type(), v[0]);
-                       return arith::MulFOp::create(b, at, frequency);
-                     });
+  return mapElements(
+      b, sizes, b.getF32Type(), inputs, maps, [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+        Value frequency = v.size() == 4 ? frequencyAt(b, rope, v[1], v[2], v[3]) : v[1];
+        Value at = arith::SIToFPOp::create(b, b.getF32Type(), v[0]);
+        return arith::MulFOp::create(b, at, frequency);
+      });
 }
 
 /// Turns all entries of each head of `input` [T, H, dims].
@@ -150,8 +157,8 @@ struct Memory {
 
 /// Mask over the batch's own tokens: i1 [T, T].
 static Value ownTokensMask(ImplicitLocOpBuilder &b, AttentionOp op) {
-  Value sequence = field(b, BatchField::Sequence, op.getBatch());
-  Value index = field(b, BatchField::Index, op.getBatch());
+  Value sequence = batchField(b, BatchField::Sequence, op.getBatch());
+  Value index = batchField(b, BatchField::Index, op.getBatch());
   OpFoldResult tokens = sizesOf(b, sequence)[0];
   AffineMap t = dimsMap(b, 2, {0}), u = dimsMap(b, 2, {1});
   auto body = [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
@@ -187,7 +194,7 @@ static Memory memoryOf(ImplicitLocOpBuilder &b, AttentionOp op, Value key) {
   return {KVKeysOp::create(b, view(state.getKeyDim()), op.getState(), op.getBatch()),
           KVValuesOp::create(b, view(state.getValueDim()), op.getState(), op.getBatch()),
           VisibleOp::create(b, op.getBatch(), op.getCausal(), op.getWindow()),
-          field(b, BatchField::Sequence, op.getBatch()), heads / state.getHeads()};
+          batchField(b, BatchField::Sequence, op.getBatch()), heads / state.getHeads()};
 }
 
 /// `cap(scale q . k)` where visible, otherwise -inf: [T, H, C].

@@ -96,7 +96,8 @@ static LogicalResult verifyFrequencies(function_ref<InFlightDiagnostic()> emitEr
 
 LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t dims,
                                DenseElementsAttr invFreq, bool, FloatAttr scaling,
-                               DenseElementsAttr longInvFreq, int64_t originalContext) {
+                               DenseElementsAttr longInvFreq, int64_t originalContext,
+                               FloatAttr ntkFactor) {
   if (dims < 2 || dims % 2)
     return emitError() << "#attn.rope dims must be even and positive, found " << dims;
   if (failed(verifyFrequencies(emitError, "inv_freq", invFreq, dims)))
@@ -105,10 +106,21 @@ LogicalResult RopeAttr::verify(function_ref<InFlightDiagnostic()> emitError, int
     return emitError() << "#attn.rope attention_scaling must be f32, found " << scaling.getType();
   if (longInvFreq && failed(verifyFrequencies(emitError, "long_inv_freq", longInvFreq, dims)))
     return failure();
-  if (!longInvFreq != (originalContext == 0) || originalContext < 0)
-    return emitError()
-           << "#attn.rope long_inv_freq and a positive original_context belong together";
+  if (longInvFreq && ntkFactor)
+    return emitError() << "#attn.rope has long_inv_freq or ntk_factor, not both";
+  if (ntkFactor && (!ntkFactor.getType().isF32() || dims < 4))
+    return emitError() << "#attn.rope ntk_factor must be f32 and needs dims of 4 or more";
+  if ((longInvFreq || ntkFactor) != (originalContext > 0) || originalContext < 0)
+    return emitError() << "#attn.rope long_inv_freq or ntk_factor and a positive original_context "
+                          "belong together";
   return success();
+}
+
+DenseElementsAttr RopeAttr::getNtkExponents() const {
+  SmallVector<float> exponents;
+  for (int64_t i = 0; i < getDims() / 2; ++i)
+    exponents.push_back(-2.0f * i / (getDims() - 2));
+  return DenseElementsAttr::get(getInvFreq().getType(), ArrayRef<float>(exponents));
 }
 
 float RopeAttr::getScaling() const {

@@ -11,14 +11,6 @@ using namespace mlir::plx;
 
 using Values = FailureOr<SmallVector<Value>>;
 
-static Value field(ImplicitLocOpBuilder &b, BatchField which, Value batch) {
-  return BatchFieldOp::create(b, which, batch);
-}
-
-static Value toIndex(ImplicitLocOpBuilder &b, Value value) {
-  return arith::IndexCastOp::create(b, b.getIndexType(), value);
-}
-
 /// `tensor[row, i1, i2, ...]` with the loops' own indices on all axes but the first.
 static Value extractRow(ImplicitLocOpBuilder &b, Value tensor, Value row) {
   SmallVector<Value> indices = {row};
@@ -29,7 +21,7 @@ static Value extractRow(ImplicitLocOpBuilder &b, Value tensor, Value row) {
 
 Values SelectRowsOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
-  Value rows = field(b, BatchField::OutputRow, getBatch());
+  Value rows = batchField(b, BatchField::OutputRow, getBatch());
   SmallVector<OpFoldResult> sizes = sizesOf(b, getInput());
   sizes[0] = sizesOf(b, rows)[0];
   return SmallVector<Value>{mapElements(b, sizes, getType().getElementType(), rows,
@@ -59,7 +51,7 @@ static Value zeroIfEmpty(ImplicitLocOpBuilder &b, Value begin, Value end, Value 
 
 /// Row of the first or the last token of each sequence.
 static Value poolRow(ImplicitLocOpBuilder &b, PoolOp op, ArrayRef<OpFoldResult> sizes) {
-  Value tokenBegin = field(b, BatchField::TokenBegin, op.getBatch());
+  Value tokenBegin = batchField(b, BatchField::TokenBegin, op.getBatch());
   return mapElements(b, sizes, op.getType().getElementType(), {}, {},
                      [&](ImplicitLocOpBuilder &b, ValueRange) {
                        auto [begin, end] = tokenRange(b, tokenBegin);
@@ -78,7 +70,7 @@ static Value poolRow(ImplicitLocOpBuilder &b, PoolOp op, ArrayRef<OpFoldResult> 
 static Value poolReduce(ImplicitLocOpBuilder &b, PoolOp op, ArrayRef<OpFoldResult> sizes) {
   bool isMean = op.getMode() == PoolMode::Mean;
   double init = isMean ? 0.0 : -std::numeric_limits<double>::infinity();
-  Value sequence = field(b, BatchField::Sequence, op.getBatch());
+  Value sequence = batchField(b, BatchField::Sequence, op.getBatch());
   int64_t rank = op.getType().getRank();
   // Loops: s, the columns, t.
   SmallVector<int64_t> inputDims = {rank};
@@ -93,7 +85,7 @@ static Value poolReduce(ImplicitLocOpBuilder &b, PoolOp op, ArrayRef<OpFoldResul
   Value total = reduceElements(
       b, sizes, computeType(op.getType().getElementType()), init, 1, {op.getInput(), sequence},
       {dimsMap(b, rank + 1, inputDims), dimsMap(b, rank + 1, {rank})}, fold);
-  Value tokenBegin = field(b, BatchField::TokenBegin, op.getBatch());
+  Value tokenBegin = batchField(b, BatchField::TokenBegin, op.getBatch());
   auto finish = [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
     auto [begin, end] = tokenRange(b, tokenBegin);
     if (!isMean)
@@ -110,7 +102,7 @@ static Value poolReduce(ImplicitLocOpBuilder &b, PoolOp op, ArrayRef<OpFoldResul
 Values PoolOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
   SmallVector<OpFoldResult> sizes = sizesOf(b, getInput());
-  sizes[0] = sizesOf(b, field(b, BatchField::Past, getBatch()))[0];
+  sizes[0] = sizesOf(b, batchField(b, BatchField::Past, getBatch()))[0];
   bool isRow = getMode() == PoolMode::Cls || getMode() == PoolMode::Last;
   return SmallVector<Value>{isRow ? poolRow(b, *this, sizes) : poolReduce(b, *this, sizes)};
 }
@@ -120,7 +112,7 @@ Values PoolOp::decompose(OpBuilder &builder) {
 
 Values PositionsOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
-  Value positions = field(b, BatchField::Position, getBatch());
+  Value positions = batchField(b, BatchField::Position, getBatch());
   if (getOffset() == 0)
     return SmallVector<Value>{positions};
   return SmallVector<Value>{
@@ -133,5 +125,5 @@ Values PositionsOp::decompose(OpBuilder &builder) {
 
 Values TokenTypesOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
-  return SmallVector<Value>{field(b, BatchField::TokenType, getBatch())};
+  return SmallVector<Value>{batchField(b, BatchField::TokenType, getBatch())};
 }

@@ -1,6 +1,7 @@
 // Small builders of linalg for decompositions: elementwise maps and reductions whose bodies compute
 // in f32.
 #include "dialects/plx/LinalgBuild.h"
+#include "dialects/plx/PlxOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -38,6 +39,14 @@ Value plx::floatConstant(ImplicitLocOpBuilder &builder, Type type, double value)
 
 Value plx::indexConstant(ImplicitLocOpBuilder &builder, int64_t value) {
   return arith::ConstantIndexOp::create(builder, value);
+}
+
+Value plx::toIndex(ImplicitLocOpBuilder &builder, Value value) {
+  return arith::IndexCastOp::create(builder, builder.getIndexType(), value);
+}
+
+Value plx::batchField(ImplicitLocOpBuilder &builder, BatchField which, Value batch) {
+  return BatchFieldOp::create(builder, which, batch);
 }
 
 Value plx::loopIndex(ImplicitLocOpBuilder &builder, int64_t loop) {

@@ -3,6 +3,7 @@
 #ifndef PLEXUS_DIALECTS_PLX_LINALGBUILD_H
 #define PLEXUS_DIALECTS_PLX_LINALGBUILD_H
 
+#include "dialects/plx/PlxDialect.h"
 #include "mlir/IR/AffineMap.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -21,6 +22,10 @@ Value convertFloat(ImplicitLocOpBuilder &builder, Value value, Type type);
 Value floatConstant(ImplicitLocOpBuilder &builder, Type type, double value);
 /// An index constant.
 Value indexConstant(ImplicitLocOpBuilder &builder, int64_t value);
+/// An integer as an index.
+Value toIndex(ImplicitLocOpBuilder &builder, Value value);
+/// An array of the batch.
+Value batchField(ImplicitLocOpBuilder &builder, BatchField which, Value batch);
 /// Index of the loop `loop` of the surrounding `linalg.generic`.
 Value loopIndex(ImplicitLocOpBuilder &builder, int64_t loop);
 /// Sizes of a tensor, constants where static.

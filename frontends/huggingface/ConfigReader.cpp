@@ -18,6 +18,7 @@ constexpr std::string_view inertFields[] = {
     "_commit_hash",
     "_from_model_config",
     "_name_or_path",
+    "_num_labels",
     "architectures",
     "auto_map",
     "dtype",
@@ -88,6 +89,11 @@ constexpr std::string_view inertFields[] = {
     "unk_token_id",
 };
 
+constexpr std::string_view switches[] = {
+    "add_cross_attention", "attention_bias",      "is_decoder", "is_encoder_decoder", "mlp_bias",
+    "rope_interleaved",    "tie_encoder_decoder", "use_mrope",  "use_sliding_window",
+};
+
 /// Splits "a.b.0" at its first dot.
 std::pair<std::string_view, std::string_view> splitPath(std::string_view path) {
   size_t dot = path.find('.');
@@ -119,18 +125,29 @@ std::string shown(const nlohmann::json &value) {
 } // namespace
 
 std::span<const std::string_view> inertConfigFields() { return inertFields; }
+std::span<const std::string_view> absentSwitches() { return switches; }
 
 ConfigReader::ConfigReader(nlohmann::json config, std::string source)
     : config_(std::move(config)), source_(std::move(source)) {}
 
-const nlohmann::json *ConfigReader::find(std::string_view path) const {
+const nlohmann::json *ConfigReader::findAny(std::string_view path) const {
   const nlohmann::json *value = &config_;
   while (value && !path.empty()) {
     auto [key, rest] = splitPath(path);
     value = child(*value, key);
     path = rest;
   }
+  return value;
+}
+
+const nlohmann::json *ConfigReader::find(std::string_view path) const {
+  const nlohmann::json *value = findAny(path);
   return value && value->is_null() ? nullptr : value;
+}
+
+bool ConfigReader::isNull(std::string_view path) const {
+  const nlohmann::json *value = findAny(path);
+  return value && value->is_null();
 }
 
 const nlohmann::json *ConfigReader::read(std::string_view path) {
@@ -247,8 +264,11 @@ void ConfigReader::listUnread(const nlohmann::json &value, const std::string &pa
 Status ConfigReader::allHonoured() const {
   PLX_RETURN_IF_ERROR(check());
   std::vector<std::string> unread;
+  auto among = [](const auto &names, const std::string &key) {
+    return std::find(std::begin(names), std::end(names), key) != std::end(names);
+  };
   for (const auto &[key, value] : config_.items())
-    if (std::find(std::begin(inertFields), std::end(inertFields), key) == std::end(inertFields))
+    if (!among(inertFields, key) && !(among(switches, key) && value == false))
       listUnread(value, key, unread);
   if (unread.empty())
     return Status::ok();

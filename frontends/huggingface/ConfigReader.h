@@ -25,6 +25,8 @@ public:
 
   /// There and not null. Does not mark.
   bool has(std::string_view path) const { return find(path) != nullptr; }
+  /// There and null.
+  bool isNull(std::string_view path) const;
 
   /// Integers; floats without a fraction count.
   std::optional<int64_t> getInt(std::string_view path);
@@ -56,7 +58,9 @@ public:
   const std::string &source() const { return source_; }
 
 private:
+  /// Null where the field is absent or null.
   const nlohmann::json *find(std::string_view path) const;
+  const nlohmann::json *findAny(std::string_view path) const;
   const nlohmann::json *read(std::string_view path);
   void problem(std::string_view path, std::string_view expected, const nlohmann::json *found);
   void listUnread(const nlohmann::json &value, const std::string &path,
@@ -67,6 +71,9 @@ private:
   std::set<std::string, std::less<>> read_, ignored_;
   std::vector<std::string> problems_;
 };
+
+/// Switches of any config.json that no family has: inert where they are off.
+std::span<const std::string_view> absentSwitches();
 
 /// Fields of any config.json that never change what a model computes at inference: bookkeeping,
 /// training, labels, and defaults of generation (which the engine reads for itself).

@@ -18,6 +18,7 @@ int32_t answer(const std::optional<T> &value, Out *out) {
 }
 
 int32_t has(plx_model_source *m, const char *path) { return self(m).config.has(path); }
+int32_t isNull(plx_model_source *m, const char *path) { return self(m).config.isNull(path); }
 int32_t getInt(plx_model_source *m, const char *path, int64_t *out) {
   return answer(self(m).config.getInt(path), out);
 }
@@ -68,7 +69,8 @@ const plx_source_api *sourceApi() {
                                      arraySize,
                                      inert,
                                      weight,
-                                     unused};
+                                     unused,
+                                     isNull};
   return &api;
 }
 

@@ -164,6 +164,9 @@ typedef struct plx_source_api {
                     size_t *rank);
   /* Weights that may stay unused, as patterns with '*'. */
   void (*unused)(plx_model_source *m, const char *const *patterns, size_t count);
+
+  /* 1: the field is there and null, which may mean something else than its absence. */
+  int32_t (*is_null)(plx_model_source *m, const char *path);
 } plx_source_api;
 
 /* What get_factory("plexus.family/llama") of a plugin returns. */

@@ -21,6 +21,11 @@ public:
       : api(api), m(source), b(builder) {}
 
   bool has(const std::string &path) const { return api->has(m, path.c_str()) == 1; }
+  /// There and null, which may mean something else than its absence.
+  bool isNull(const std::string &path) const {
+    const bool known = api->struct_size > offsetof(plx_source_api, is_null);
+    return known && api->is_null(m, path.c_str()) == 1;
+  }
   std::optional<int64_t> optInt(const std::string &path) const {
     int64_t v = 0;
     return api->get_int(m, path.c_str(), &v) == 1 ? std::optional(v) : std::nullopt;

@@ -73,6 +73,10 @@ struct Rope {
   std::vector<float> invFreq;
   float attentionScaling = 1.0f;
   bool interleaved = false; ///< Pairs (2i, 2i+1) instead of (i, i + dims/2).
+  /// > 0: frequencies depend on the sequence's length, by longInvFreq or ntkFactor.
+  int64_t originalContext = 0;
+  std::vector<float> longInvFreq; ///< Of sequences longer than originalContext; empty: none.
+  float ntkFactor = 0;            ///< > 0: dynamic NTK scaling (docs/dialects/attn.md).
 };
 
 struct Attention {
@@ -259,11 +263,17 @@ public:
   }
   /// x [T, H, headDim].
   Value rope(Value x, Value batch, const Rope &r) {
-    return op("rope", {x, batch},
-              {{"dims", r.dims},
-               {"inv_freq", r.invFreq},
-               {"attention_scaling", r.attentionScaling},
-               {"interleaved", r.interleaved}});
+    std::vector<Attr> list{{"dims", r.dims},
+                           {"inv_freq", r.invFreq},
+                           {"attention_scaling", r.attentionScaling},
+                           {"interleaved", r.interleaved}};
+    if (r.originalContext > 0)
+      list.emplace_back("original_context", r.originalContext);
+    if (!r.longInvFreq.empty())
+      list.emplace_back("long_inv_freq", r.longInvFreq);
+    if (r.ntkFactor > 0)
+      list.emplace_back("ntk_factor", r.ntkFactor);
+    return op("rope", {x, batch}, list);
   }
   /// Appends k [T, kvHeads, keyDim] and v [T, kvHeads, valueDim] at the batch's slots.
   void kvWrite(Value k, Value v, Value state, Value batch) {

@@ -32,7 +32,8 @@ emit::RopeSpec ropeSpec(attn::RopeAttr rope) {
   spec.dims = rope.getDims();
   spec.interleaved = rope.getInterleaved();
   spec.attentionScaling = rope.getScaling();
-  spec.originalContext = rope.getLongInvFreq() ? rope.getOriginalContext() : 0;
+  spec.originalContext = rope.getOriginalContext();
+  spec.ntkFactor = rope.getNtkFactor() ? rope.getNtkFactor().getValue().convertToFloat() : 0.0f;
   return spec;
 }
 
@@ -41,16 +42,18 @@ Value ropeTable(SegmentLowering &segment, Location loc, attn::RopeAttr rope) {
   Value &table = segment.shared(rope);
   if (table)
     return table;
+  emit::RopeSpec spec = ropeSpec(rope);
   Value frequencies = segment.constant(loc, rope.getInvFreq());
-  Value longFrequencies;
-  if (rope.getLongInvFreq())
-    longFrequencies = segment.constant(loc, rope.getLongInvFreq());
+  Value other;
+  if (spec.originalContext)
+    other = segment.constant(loc, rope.getLongInvFreq() ? rope.getLongInvFreq()
+                                                        : rope.getNtkExponents());
   auto type =
       MemRefType::get({ShapedType::kDynamic, rope.getDims()}, segment.builder().getF32Type());
   Value made = segment.allocate(type, segment.size(plx::SizeSymbol::Tokens));
   segment.emitParallel(32 * rope.getDims(), [&] {
-    emit::emitRopeTable(segment.builder(), loc, segment.isa(), ropeSpec(rope), segment.batch(),
-                        frequencies, longFrequencies, made);
+    emit::emitRopeTable(segment.builder(), loc, segment.isa(), spec, segment.batch(), frequencies,
+                        other, made);
   });
   return segment.shared(rope) = made;
 }

@@ -9,7 +9,8 @@ static void build(const Config &c, Builder &b) {
   const bool head = readArchitecture(c, {"BertModel", "BertForMaskedLM"}) == "BertForMaskedLM";
   const Encoder e = readEncoder(c, "bert");
   EncoderBuilder encoder(b, e);
-  encoderInfo(b, e, c.integer("max_position_embeddings"), c.integer("type_vocab_size", 2), head);
+  encoderInfo(b, e, c.integer("max_position_embeddings", 512), c.integer("type_vocab_size", 2),
+              head);
   encoder.segments();
   if (head)
     maskedLmHead(c, b, encoder, e,

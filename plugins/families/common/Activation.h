@@ -18,11 +18,15 @@ inline std::string readActivation(const graph::Config &c, const std::string &pat
       {"gelu_python", "gelu"},
       {"gelu_new", "gelu_tanh"},
       {"gelu_pytorch_tanh", "gelu_tanh"},
+      {"gelu_python_tanh", "gelu_tanh"},
       {"gelu_fast", "gelu_tanh"},
       {"gelu_accurate", "gelu_tanh"},
       {"quick_gelu", "gelu_quick"},
       {"relu", "relu"},
       {"relu2", "relu2"},
+      {"relu6", "relu6"},
+      {"leaky_relu", "leaky_relu"},
+      {"hardswish", "hard_swish"},
       {"tanh", "tanh"},
       {"sigmoid", "sigmoid"},
       {"mish", "mish"},
@@ -36,6 +40,13 @@ inline std::string readActivation(const graph::Config &c, const std::string &pat
   }
   c.refuse(path, "'" + name + "'", known);
   return "identity";
+}
+
+/// Refuses switches that are on: what they switch, this family has not.
+inline void refuseSwitches(const graph::Config &c, std::initializer_list<const char *> paths) {
+  for (const char *path : paths)
+    if (c.flag(path, false))
+      c.refuse(path, "true", "false");
 }
 
 /// Refuses a model whose first architecture is not one of `known`; returns it.

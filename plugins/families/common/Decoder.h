@@ -22,22 +22,35 @@ struct Decoder {
   std::vector<int64_t> window; ///< For each layer; 0: the whole context.
 };
 
+/// What the library's config class of a family has for fields that a file leaves out.
+struct DecoderDefaults {
+  int64_t kvHeads = 0; ///< 0: one for each head.
+  int64_t headDim = 0; ///< 0: hidden size / heads.
+  int64_t context = 0;
+};
+
 /// The fields that these families spell alike. Windows and biases are the family's own.
-inline Decoder readDecoder(const Config &c, const std::string &family) {
+inline Decoder readDecoder(const Config &c, const std::string &family,
+                           const DecoderDefaults &defaults) {
   Decoder d;
   d.head = readArchitecture(c, {(family + "ForCausalLM").c_str(), (family + "Model").c_str()}) ==
            family + "ForCausalLM";
   d.hidden = c.integer("hidden_size");
   d.layers = c.integer("num_hidden_layers");
   d.heads = c.integer("num_attention_heads");
-  d.kvHeads = c.integer("num_key_value_heads", d.heads);
-  d.headDim = c.integer("head_dim", d.hidden / std::max<int64_t>(d.heads, 1));
+  // null is not the same as absent: it means one for each head.
+  const bool ownKvHeads = c.isNull("num_key_value_heads") || defaults.kvHeads == 0;
+  d.kvHeads = c.integer("num_key_value_heads", ownKvHeads ? d.heads : defaults.kvHeads);
+  const int64_t split = d.hidden / std::max<int64_t>(d.heads, 1);
+  d.headDim = c.integer("head_dim", defaults.headDim ? defaults.headDim : split);
   d.vocab = c.integer("vocab_size");
-  d.context = c.integer("max_position_embeddings");
+  d.context = c.integer("max_position_embeddings", defaults.context);
   d.eps = c.number("rms_norm_eps", 1e-6);
   d.activation = readActivation(c, "hidden_act", "silu");
   d.tied = c.flag("tie_word_embeddings", false);
-  d.rope = readRope(c, d.headDim);
+  d.rope = readRope(c, d.headDim, d.context);
+  if (d.rope.ntkFactor > 1) // A stretched context: the config states the one before.
+    d.context = static_cast<int64_t>(d.context * static_cast<double>(d.rope.ntkFactor));
   d.window.assign(std::max<int64_t>(d.layers, 0), 0);
   c.integer("intermediate_size"); // The weights' shapes say it; a config without it is broken.
   c.inert({"attention_dropout", "pretraining_tp"});

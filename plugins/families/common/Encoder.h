@@ -36,14 +36,13 @@ inline Encoder readEncoder(const Config &c, const std::string &base) {
   e.activation = readActivation(c, "hidden_act", "gelu");
   e.pooler = c.hasWeight(e.prefix + "pooler.dense.weight");
   c.integer("intermediate_size");
-  if (c.flag("is_decoder", false))
-    c.refuse("is_decoder", "true", "false: encoders");
-  if (c.flag("add_cross_attention", false))
-    c.refuse("add_cross_attention", "true", "false");
+  refuseSwitches(c, {"is_decoder", "add_cross_attention"});
   if (auto kind = c.string("position_embedding_type", "absolute"); kind != "absolute")
     c.refuse("position_embedding_type", "'" + kind + "'", "absolute");
   c.inert({"attention_probs_dropout_prob", "hidden_dropout_prob", "classifier_dropout",
-           "gradient_checkpointing", "tie_word_embeddings"});
+           "gradient_checkpointing", "tie_word_embeddings", "directionality", "pooler_fc_size",
+           "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
+           "pooler_type"});
   c.unusedWeights({"*embeddings.position_ids", "*cls.seq_relationship.*"});
   return e;
 }
@@ -144,10 +143,13 @@ inline void maskedLmHead(const Config &c, Builder &b, EncoderBuilder &e, const E
   auto x = e.linear(b.selectRows(s.args[0], s.batch), h.dense);
   x = e.norm(b.activation(x, h.activation), h.norm);
   auto w = tied ? e.wordTable() : b.param(h.decoder + ".weight");
-  b.endSegment({b.linear(x, w, b.param(h.bias))});
+  // Tied, the decoder's bias is `bias`; otherwise its own, and `bias` is not read.
+  const std::string own = h.decoder + ".bias";
+  const bool ownBias = !tied && c.hasWeight(own);
+  b.endSegment({b.linear(x, w, b.param(ownBias ? own : h.bias))});
   if (tied)
     c.unusedWeights({(h.decoder + ".weight").c_str()});
-  c.unusedWeights({(h.decoder + ".bias").c_str()}); // The same tensor as `bias`.
+  c.unusedWeights({ownBias ? h.bias.c_str() : own.c_str()});
 }
 
 inline void encoderInfo(Builder &b, const Encoder &e, int64_t context, int64_t tokenTypes,

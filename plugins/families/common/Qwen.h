@@ -8,8 +8,9 @@ namespace plexus::families {
 /// Windows by layer_types where the config has them, otherwise from max_window_layers on.
 inline void readQwenWindows(const Config &c, Decoder &d) {
   const bool use = c.flag("use_sliding_window", false);
-  const int64_t window = use ? c.integer("sliding_window", 0) : 0;
-  const int64_t firstWindowed = c.integer("max_window_layers", d.layers);
+  const int64_t absent = c.isNull("sliding_window") ? 0 : 4096;
+  const int64_t window = use ? c.integer("sliding_window", absent) : 0;
+  const int64_t firstWindowed = c.integer("max_window_layers", 28);
   c.inert({"sliding_window"}); // Without use_sliding_window it says nothing.
   const int64_t types = c.size("layer_types");
   if (types >= 0 && types != d.layers)

@@ -81,21 +81,25 @@ struct Gpt2 {
   }
 };
 
+/// A size under its own name, or under the one that other families have for it.
+int64_t size(const Config &c, const char *name, const char *alias, int64_t otherwise) {
+  return c.integer(name, c.integer(alias, otherwise));
+}
+
 void build(const Config &c, Builder &b) {
   const bool head = readArchitecture(c, {"GPT2LMHeadModel", "GPT2Model"}) == "GPT2LMHeadModel";
   Gpt2 m{b,
          c.hasWeight("transformer.wte.weight") ? "transformer." : "",
-         c.integer("n_embd"),
-         c.integer("n_layer"),
-         c.integer("n_head"),
+         size(c, "n_embd", "hidden_size", 768),
+         size(c, "n_layer", "num_hidden_layers", 12),
+         size(c, "n_head", "num_attention_heads", 12),
          0,
          c.number("layer_norm_epsilon", 1e-5),
          readActivation(c, "activation_function", "gelu_new"),
          c.flag("scale_attn_weights", true),
          c.flag("scale_attn_by_inverse_layer_idx", false)};
   m.headDim = m.hidden / std::max<int64_t>(m.heads, 1);
-  if (c.flag("add_cross_attention", false))
-    c.refuse("add_cross_attention", "true", "false");
+  refuseSwitches(c, {"add_cross_attention"});
   const bool tied = c.flag("tie_word_embeddings", true);
   c.inert({"attn_pdrop", "embd_pdrop", "resid_pdrop", "summary_activation", "summary_first_dropout",
            "summary_proj_to_labels", "summary_type", "summary_use_proj", "reorder_and_upcast_attn",
@@ -105,10 +109,10 @@ void build(const Config &c, Builder &b) {
     c.unusedWeights({"lm_head.weight"});
 
   b.info("task", head ? "causal-lm" : "encoder");
-  b.info("context", c.integer("n_positions"));
+  b.info("context", size(c, "n_positions", "max_position_embeddings", 1024));
   b.info("layers", m.layers);
   b.info("hidden_size", m.hidden);
-  b.info("vocab_size", c.integer("vocab_size"));
+  b.info("vocab_size", c.integer("vocab_size", 50257));
   auto embed = b.segment("embed", {Builder::ids()});
   b.endSegment({b.add(b.embedding(embed.args[0], m.table()),
                       b.embedding(b.positions(embed.batch), b.param(m.prefix + "wpe.weight")))});

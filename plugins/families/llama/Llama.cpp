@@ -6,7 +6,7 @@
 using namespace plexus::families;
 
 static void build(const Config &c, Builder &b) {
-  Decoder d = readDecoder(c, "Llama");
+  Decoder d = readDecoder(c, "Llama", {.context = 2048});
   d.qkvBias = d.outBias = c.flag("attention_bias", false);
   d.mlpBias = c.flag("mlp_bias", false);
   DecoderBuilder(c, b, d).build();

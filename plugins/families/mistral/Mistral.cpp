@@ -6,8 +6,9 @@
 using namespace plexus::families;
 
 static void build(const Config &c, Builder &b) {
-  Decoder d = readDecoder(c, "Mistral");
-  d.window.assign(d.window.size(), c.integer("sliding_window", 0));
+  Decoder d = readDecoder(c, "Mistral", {.kvHeads = 8, .context = 131072});
+  d.window.assign(d.window.size(),
+                  c.integer("sliding_window", c.isNull("sliding_window") ? 0 : 4096));
   DecoderBuilder(c, b, d).build();
 }
 

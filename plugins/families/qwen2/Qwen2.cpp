@@ -6,7 +6,7 @@
 using namespace plexus::families;
 
 static void build(const Config &c, Builder &b) {
-  Decoder d = readDecoder(c, "Qwen2");
+  Decoder d = readDecoder(c, "Qwen2", {.kvHeads = 32, .context = 32768});
   d.qkvBias = true;
   readQwenWindows(c, d);
   DecoderBuilder(c, b, d).build();

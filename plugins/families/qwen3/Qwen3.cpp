@@ -6,9 +6,7 @@
 using namespace plexus::families;
 
 static void build(const Config &c, Builder &b) {
-  Decoder d = readDecoder(c, "Qwen3");
-  d.headDim = c.integer("head_dim", 128);
-  d.rope = readRope(c, d.headDim);
+  Decoder d = readDecoder(c, "Qwen3", {.kvHeads = 32, .headDim = 128, .context = 32768});
   d.qkvBias = d.outBias = c.flag("attention_bias", false);
   d.qkNorm = true;
   readQwenWindows(c, d);

@@ -11,7 +11,7 @@ static void build(const Config &c, Builder &b) {
   const Encoder e = readEncoder(c, "roberta");
   EncoderBuilder encoder(b, e);
   const int64_t padding = c.integer("pad_token_id", 1);
-  encoderInfo(b, e, c.integer("max_position_embeddings") - padding - 1,
+  encoderInfo(b, e, c.integer("max_position_embeddings", 512) - padding - 1,
               c.integer("type_vocab_size", 2), head);
   b.info("position_padding", padding);
   encoder.segments();

@@ -77,6 +77,21 @@ TEST(ConfigReader, UnreadFieldsAreRefusedByNameAndValue) {
   EXPECT_TRUE(c.allHonoured().isOk());
 }
 
+TEST(ConfigReader, SwitchesThatNoFamilyHasAreInertWhenOff) {
+  EXPECT_TRUE(reader(R"({"is_encoder_decoder": false, "rope_interleaved": false})").allHonoured());
+  for (std::string_view name : absentSwitches()) {
+    ConfigReader c = reader("{\"" + std::string(name) + "\": true}");
+    EXPECT_THAT(c.allHonoured().message(), HasSubstr(std::string(name) + "\": true"));
+  }
+}
+
+TEST(ConfigReader, NullIsToldFromAbsence) {
+  ConfigReader c = reader(R"({"a": null, "b": 1, "c": {"d": null}})");
+  EXPECT_TRUE(c.isNull("a") && c.isNull("c.d"));
+  EXPECT_FALSE(c.isNull("b") || c.isNull("e") || c.isNull("c"));
+  EXPECT_FALSE(c.has("a"));
+}
+
 TEST(ConfigReader, AskingWhetherAFieldIsThereDoesNotHonourIt) {
   ConfigReader c = reader(R"({"a": 1})");
   EXPECT_TRUE(c.has("a"));

@@ -1,5 +1,6 @@
 // Generates rotary position embedding.
 #include "passes/lower/cpu/emit/Rope.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Batch.h"
 #include "passes/lower/cpu/emit/VectorMath.h"
@@ -10,13 +11,22 @@ namespace plexus::emit {
 
 namespace {
 
-/// Whether the sequence of `token` has reached originalContext.
-Value isLong(const Code &code, const BatchFields &fields, Value token, int64_t originalContext) {
+/// The largest position in the sequence of `token`, an index.
+Value largestPosition(const Code &code, const BatchFields &fields, Value token) {
   OpBuilder &b = code.builder;
   Value sequence = loadI32(b, code.loc, fields.sequence, token);
   Value end = loadI32(b, code.loc, fields.tokenBegin, code.add(sequence, 1));
-  Value last = loadI32(b, code.loc, fields.position, code.add(end, -1));
-  return code.less(code.index(originalContext - 1), last);
+  return loadI32(b, code.loc, fields.position, code.add(end, -1));
+}
+
+/// log of what dynamic NTK multiplies the context by, f32.
+Value logGrowth(const Code &code, const RopeSpec &spec, Value largest) {
+  Type f32 = code.builder.getF32Type();
+  Value length = code.make<arith::SIToFPOp>(f32, code.toI32(code.add(largest, 1)));
+  Value ratio = code.constant(f32, spec.ntkFactor / static_cast<double>(spec.originalContext));
+  Value grown = code.make<arith::SubFOp>(code.make<arith::MulFOp>(length, ratio),
+                                         code.constant(f32, spec.ntkFactor - 1.0));
+  return code.make<math::LogOp>(code.make<arith::MaximumFOp>(grown, code.constant(f32, 1)));
 }
 
 /// The two values of a pair, rotated: {a cos - b sin, b cos + a sin}.
@@ -29,20 +39,31 @@ std::pair<Value, Value> rotate(const Code &code, Value a, Value b, Value cos, Va
 } // namespace
 
 void emitRopeTable(OpBuilder &builder, Location loc, const Isa &isa, const RopeSpec &spec,
-                   Value batch, Value invFreq, Value longInvFreq, Value table) {
+                   Value batch, Value invFreq, Value other, Value table) {
   Code code{builder, loc};
   int64_t half = spec.dims / 2;
   BatchFields fields = loadBatch(builder, loc, batch);
   forTokens(builder, loc, fields.tokens, [&](Value token) {
     Value position = code.toI32(loadI32(builder, loc, fields.position, token));
     Value angle = code.make<arith::SIToFPOp>(builder.getF32Type(), position);
-    Value useLong;
-    if (longInvFreq)
-      useLong = isLong(code, fields, token, spec.originalContext);
+    // Of all pairs: whether they turn by `other`, or what its exponents are of.
+    Value useLong, growth;
+    if (spec.originalContext) {
+      Value largest = largestPosition(code, fields, token);
+      if (spec.ntkFactor)
+        growth = logGrowth(code, spec, largest);
+      else
+        useLong = code.less(code.index(spec.originalContext - 1), largest);
+    }
     code.pieces(half, isa.lanes(), [&](Value i, VectorType type) {
       Value frequency = code.loadVector(type, invFreq, {i});
-      if (longInvFreq)
-        frequency = code.select(useLong, code.loadVector(type, longInvFreq, {i}), frequency);
+      if (useLong)
+        frequency = code.select(useLong, code.loadVector(type, other, {i}), frequency);
+      if (growth) {
+        Value power = code.make<arith::MulFOp>(code.splat(type.getNumElements(), growth),
+                                               code.loadVector(type, other, {i}));
+        frequency = code.make<arith::MulFOp>(frequency, emitExp(builder, loc, power));
+      }
       Value angles = code.make<arith::MulFOp>(code.splat(type.getNumElements(), angle), frequency);
       auto [sin, cos] = emitSinCos(builder, loc, angles);
       Value factor = code.constant(type, spec.attentionScaling);

@@ -13,17 +13,21 @@ struct RopeSpec {
   int64_t dims = 0;              ///< rotated values of a head, even
   bool interleaved = false;      ///< pairs are (2i, 2i+1); otherwise (i, i + dims/2)
   float attentionScaling = 1.0f; ///< factor on cos and sin
-  /// With long frequencies: a sequence whose largest position reaches this uses them. 0: none.
+  /// Where frequencies depend on a sequence's largest position: with long frequencies, one that
+  /// reaches this uses them; with ntkFactor, it is what the sequence's length is compared to. 0:
+  /// they do not.
   int64_t originalContext = 0;
+  float ntkFactor = 0; ///< dynamic NTK; 0: none
 };
 
 /// Emits the table of all rotations of a batch: table[t] = [cos 0..dims/2 | sin 0..dims/2], each
 /// times attentionScaling, of the f32 product position[t] * invFreq[i].
-///   invFreq, longInvFreq: memref<{dims/2}xf32> (longInvFreq null without originalContext)
+///   invFreq, other: memref<{dims/2}xf32>; other (null without originalContext) are the long
+///   frequencies, or the exponents of dynamic NTK (#attn.rope)
 ///   table: memref<?x{dims}xf32>, [T, dims]
 void emitRopeTable(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
-                   const RopeSpec &spec, mlir::Value batch, mlir::Value invFreq,
-                   mlir::Value longInvFreq, mlir::Value table);
+                   const RopeSpec &spec, mlir::Value batch, mlir::Value invFreq, mlir::Value other,
+                   mlir::Value table);
 
 /// Emits out[t, h] = rotate(in[t, h], table[t]) for in and out [T, heads * headDim] (rank-2
 /// memrefs, free row stride; out may be in). `rows` is T.

@@ -21,8 +21,23 @@ func.func private @f(!attn.kv<2 x 8>)
 
 // -----
 
-// expected-error @+1 {{#attn.rope long_inv_freq and a positive original_context belong together}}
+// expected-error @+1 {{#attn.rope long_inv_freq or ntk_factor and a positive original_context belong together}}
 #rope = #attn.rope<dims = 2, inv_freq = dense<[1.0]> : tensor<1xf32>, original_context = 8>
+
+// -----
+
+// expected-error @+1 {{#attn.rope long_inv_freq or ntk_factor and a positive original_context belong together}}
+#rope = #attn.rope<dims = 4, inv_freq = dense<1.0> : tensor<2xf32>, ntk_factor = 2.0 : f32>
+
+// -----
+
+// expected-error @+1 {{#attn.rope has long_inv_freq or ntk_factor, not both}}
+#rope = #attn.rope<dims = 4, inv_freq = dense<1.0> : tensor<2xf32>, long_inv_freq = dense<1.0> : tensor<2xf32>, original_context = 8, ntk_factor = 2.0 : f32>
+
+// -----
+
+// expected-error @+1 {{#attn.rope ntk_factor must be f32 and needs dims of 4 or more}}
+#rope = #attn.rope<dims = 2, inv_freq = dense<1.0> : tensor<1xf32>, original_context = 8, ntk_factor = 2.0 : f32>
 
 // -----
 

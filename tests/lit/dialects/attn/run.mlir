@@ -7,6 +7,7 @@ func.func private @printMemrefF32(tensor<*xf32>)
 #interleaved = #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.1]> : tensor<2xf32>, interleaved = true, attention_scaling = 1.5 : f32>
 #partial = #attn.rope<dims = 2, inv_freq = dense<[0.1]> : tensor<1xf32>>
 #long = #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.1]> : tensor<2xf32>, long_inv_freq = dense<[0.5, 0.01]> : tensor<2xf32>, original_context = 32>
+#dynamic = #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.1]> : tensor<2xf32>, original_context = 32, ntk_factor = 2.0 : f32>
 
 func.func @ropes(%q: tensor<?x2x4xf32>) attributes {accessors = {sequence = dense<[0, 0, 1, 1]> : tensor<4xi32>, position = dense<[3, 4, 0, 40]> : tensor<4xi32>, index = dense<[3, 4, 0, 1]> : tensor<4xi32>}} {
   %batch = ub.poison : !plx.batch
@@ -55,6 +56,18 @@ func.func @ropes(%q: tensor<?x2x4xf32>) attributes {accessors = {sequence = dens
   %3 = attn.rope %q, %batch {rope = #long} : tensor<?x2x4xf32>
   %c3 = tensor.cast %3 : tensor<?x2x4xf32> to tensor<*xf32>
   func.call @printMemrefF32(%c3) : (tensor<*xf32>) -> ()
+  // Position 40 makes s = 2 * 41 / 32 - 1 for the second sequence.
+  // CHECK: [1.060{{[0-9]*}}, -0.6426{{[0-9]*}}, 0.3538{{[0-9]*}}, -0.4604{{[0-9]*}}]
+  // CHECK-NEXT: [0.4949{{[0-9]*}}, -0.3127{{[0-9]*}}, -0.07056, 0.1649{{[0-9]*}}]
+  // CHECK-NEXT: [0.3268{{[0-9]*}}, -0.3276{{[0-9]*}}, 0.3784{{[0-9]*}}, 0.1329{{[0-9]*}}]
+  // CHECK-NEXT: [0.3784{{[0-9]*}}, -0.06179{{[0-9]*}}, -0.3268{{[0-9]*}}, 0.7881{{[0-9]*}}]
+  // CHECK-NEXT: [0, 0.25, 0.5, 0.75]
+  // CHECK-NEXT: [0.5, 0.75, 1, 1.25]
+  // CHECK-NEXT: [-1.078{{[0-9]*}}, -1.313{{[0-9]*}}, -0.2943{{[0-9]*}}, -0.6324{{[0-9]*}}]
+  // CHECK-NEXT: [-1.784{{[0-9]*}}, -2.005{{[0-9]*}}, -0.2552{{[0-9]*}}, -0.7755{{[0-9]*}}]
+  %4 = attn.rope %q, %batch {rope = #dynamic} : tensor<?x2x4xf32>
+  %c4 = tensor.cast %4 : tensor<?x2x4xf32> to tensor<*xf32>
+  func.call @printMemrefF32(%c4) : (tensor<*xf32>) -> ()
   return
 }
 
