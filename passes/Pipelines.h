@@ -13,7 +13,7 @@
 namespace plexus::compiler {
 
 /// The target-independent passes: taps, merging, fusion, encodings. The result is still in the plx
-/// dialects, and is what ProgramInfo and the weight packer read.
+/// dialects, and is what compiler/program and the weight packer read.
 void buildPipeline(mlir::OpPassManager &manager, const ModelOptions &options);
 
 /// From the plx dialects to functions over buffers, parallel bodies outlined, with entry points.

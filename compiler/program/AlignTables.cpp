@@ -1,5 +1,6 @@
 // One weight table and one state table for a segment and its tapped variant.
 #include "compiler/program/ProgramBuilder.h"
+#include "passes/raise/Taps.h"
 
 #include "llvm/ADT/SetVector.h"
 

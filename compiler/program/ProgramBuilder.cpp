@@ -1,7 +1,8 @@
-// Segments, states, schedules and the weight table of a model, as the program's structs.
+// States, schedules and the weight table of a model, as the program's structs.
 #include "compiler/program/ProgramBuilder.h"
 
 #include "dialects/attn/AttnDialect.h"
+#include "passes/raise/Taps.h"
 #include "runtime/abi/Call.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -15,50 +16,6 @@ using namespace mlir;
 namespace {
 
 constexpr llvm::StringLiteral kHiddenPrefix = "hidden_states.";
-
-std::string text(Location location) {
-  std::string out;
-  llvm::raw_string_ostream(out) << location;
-  return out;
-}
-
-Status failAt(Operation *op, Code code, const llvm::Twine &message) {
-  return Status(code, (text(op->getLoc()) + ": " + message).str());
-}
-
-Expected<DType> dtypeOf(Operation *op, Type type) {
-  if (type.isF32())
-    return DType::F32;
-  if (type.isBF16())
-    return DType::BF16;
-  if (type.isF16())
-    return DType::F16;
-  if (type.isInteger(32))
-    return DType::I32;
-  std::string name;
-  llvm::raw_string_ostream(name) << type;
-  return failAt(op, Code::Unsupported, "a value of element type " + name + " cannot be stored");
-}
-
-/// Type of a segment's or schedule's value. The leading `?` is what `rows` counts.
-Expected<ValueType> valueType(Operation *op, Value value) {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type)
-    return failAt(op, Code::Unsupported, "values between segments are tensors");
-  PLX_ASSIGN(DType dtype, dtypeOf(op, type.getElementType()));
-  ValueType out{Rows::None, {type.getShape().begin(), type.getShape().end()}, dtype};
-  if (!out.shape.empty() && type.isDynamicDim(0)) {
-    auto symbol = plx::sizeSymbol(value);
-    if (!symbol)
-      return failAt(op, Code::Internal, "the rows of a value are not known");
-    static constexpr Rows kRows[] = {Rows::Tokens, Rows::Sequences, Rows::Outputs};
-    out.rows = kRows[static_cast<size_t>(*symbol)];
-    out.shape.erase(out.shape.begin());
-  }
-  if (llvm::any_of(out.shape, [](int64_t size) { return ShapedType::isDynamic(size); }))
-    return failAt(op, Code::Unsupported, "only the leading dimension of a value may be dynamic");
-  return out;
-}
 
 bool isBatch(Value value) { return isa<plx::BatchType>(value.getType()); }
 
@@ -75,8 +32,10 @@ public:
     for (auto state : model_.getOps<plx::StateOp>())
       PLX_RETURN_IF_ERROR(addState(state));
     for (auto segment : model_.getOps<plx::SegmentOp>())
-      if (!segment.getName().ends_with(kTappedSuffix))
-        PLX_RETURN_IF_ERROR(addSegment(segment));
+      if (!segment.getName().ends_with(kTappedSuffix)) {
+        PLX_ASSIGN(Segment read, readSegment(model_, segment, program));
+        program.segments.push_back(std::move(read));
+      }
     for (auto schedule : model_.getOps<plx::ScheduleOp>())
       PLX_RETURN_IF_ERROR(addSchedule(schedule));
     program.model.layers = std::max<int64_t>(program.model.layers, lastLayer_ + 1);
@@ -128,57 +87,6 @@ private:
     return Status::ok();
   }
 
-  Status addTypes(Operation *op, ValueRange values, std::vector<ValueType> &out) {
-    for (Value value : values) {
-      if (isBatch(value))
-        continue;
-      PLX_ASSIGN(ValueType type, valueType(op, value));
-      out.push_back(std::move(type));
-    }
-    return Status::ok();
-  }
-
-  Status addSegment(plx::SegmentOp op) {
-    Segment segment;
-    segment.name = op.getName().str();
-    segment.symbol = symbolOf(op.getName());
-    segment.scratch = segment.symbol + "_scratch";
-    Block &body = op.getBody().front();
-    PLX_RETURN_IF_ERROR(addTypes(op, body.getArguments(), segment.inputs));
-    PLX_RETURN_IF_ERROR(addTypes(op, body.getTerminator()->getOperands(), segment.outputs));
-    for (StringAttr name : plx::collectParams(op))
-      segment.weights.push_back(name.str());
-    for (StringAttr name : plx::collectStates(op)) {
-      segment.states.push_back(plan_.program.findState(name.str()));
-      if (segment.states.back() < 0)
-        return failAt(op, Code::Internal, "there is no state @" + name.getValue());
-    }
-    segment.scalars = static_cast<int>(plx::countScalars(op));
-    if (auto tapped = model_.lookupSymbol<plx::SegmentOp>((op.getName() + kTappedSuffix).str()))
-      PLX_RETURN_IF_ERROR(addTapped(op, tapped, segment));
-    plan_.program.segments.push_back(std::move(segment));
-    return Status::ok();
-  }
-
-  Status addTapped(plx::SegmentOp plain, plx::SegmentOp tapped, Segment &segment) {
-    if (plx::collectParams(plain) != plx::collectParams(tapped) ||
-        plx::collectStates(plain) != plx::collectStates(tapped))
-      return failAt(tapped, Code::Internal,
-                    "its weights or states differ from the plain variant's");
-    segment.tapped.emplace();
-    segment.tapped->symbol = symbolOf(tapped.getName());
-    segment.tapped->scratch = segment.tapped->symbol + "_scratch";
-    Status status;
-    tapped.walk([&](plx::TapOp tap) {
-      auto type = valueType(tap, tap.getResult());
-      if (!type)
-        return status = type.status(), WalkResult::interrupt();
-      segment.tapped->taps.push_back({tap.getName().str(), *std::move(type)});
-      return WalkResult::advance();
-    });
-    return status;
-  }
-
   Status addSchedule(plx::ScheduleOp op) {
     Schedule schedule;
     schedule.name = op.getName().str();
@@ -186,7 +94,7 @@ private:
     for (BlockArgument argument : body.getArguments())
       if (!isBatch(argument))
         schedule.inputs.push_back(inputName(op, argument));
-    PLX_RETURN_IF_ERROR(addTypes(op, body.getArguments(), schedule.values));
+    PLX_RETURN_IF_ERROR(readTypes(op, body.getArguments(), schedule.values));
     llvm::DenseMap<Value, int> numbers;
     for (Value argument : llvm::make_filter_range(body.getArguments(), std::not_fn(isBatch)))
       numbers.try_emplace(argument, static_cast<int>(numbers.size()));
@@ -218,7 +126,7 @@ private:
     for (Value input : run.getInputs())
       if (!isBatch(input))
         step.in.push_back(numbers.lookup(input));
-    PLX_RETURN_IF_ERROR(addTypes(run, run.getOutputs(), schedule.values));
+    PLX_RETURN_IF_ERROR(readTypes(run, run.getOutputs(), schedule.values));
     for (Value output : run.getOutputs()) {
       step.out.push_back(static_cast<int>(numbers.size()));
       numbers.try_emplace(output, step.out.back());
@@ -254,7 +162,7 @@ private:
       return Status::ok();
     RankedTensorType type = op.getWeightType();
     PackJob job;
-    PLX_ASSIGN(DType dtype, dtypeOf(op, type.getElementType()));
+    PLX_ASSIGN(DType dtype, readDType(op, type.getElementType()));
     job.info = {name,
                 perLayer ? layer : -1,
                 {type.getShape().begin(), type.getShape().end()},
@@ -277,8 +185,6 @@ private:
 };
 
 } // namespace
-
-std::string symbolOf(llvm::StringRef segment) { return ("plx_" + segment).str(); }
 
 std::vector<std::string> ProgramPlan::symbols() const {
   std::vector<std::string> names;

@@ -20,8 +20,6 @@ struct ProgramPlan {
   std::vector<std::string> symbols() const;
 };
 
-/// The variant of a segment that keeps its taps has this behind its name.
-inline constexpr llvm::StringLiteral kTappedSuffix = "__tapped";
 /// Symbol of a segment's code; its scratch function has "_scratch" behind it.
 std::string symbolOf(llvm::StringRef segment);
 
@@ -31,6 +29,19 @@ Expected<mlir::plx::ModelOp> findModel(mlir::ModuleOp module);
 /// Gives each segment and its tapped variant the same weight and state tables: the executor has one
 /// for both. Call after the graph passes, before lowering.
 void alignTappedTables(mlir::plx::ModelOp model);
+
+/// A segment as its entry point sees it, its tapped variant included. `program` has the states.
+Expected<Segment> readSegment(mlir::plx::ModelOp model, mlir::plx::SegmentOp op,
+                              const Program &program);
+
+/// Appends the types of values between segments; batches are left out. `op` is where errors are.
+Status readTypes(mlir::Operation *op, mlir::ValueRange values, std::vector<ValueType> &out);
+
+/// How a value of MLIR type `type` is stored; Unsupported, at `op`, where it cannot be.
+Expected<DType> readDType(mlir::Operation *op, mlir::Type type);
+
+/// An error at the place of `op`.
+Status failAt(mlir::Operation *op, Code code, const llvm::Twine &message);
 
 /// Reads the model after the graph passes (weights have their final types, taps their variants).
 /// `info` holds what the graph does not: names, special tokens, generation defaults; the sizes and

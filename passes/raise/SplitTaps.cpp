@@ -4,7 +4,7 @@
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"
 #include "passes/Passes.h"
-#include "passes/ProgramInfo.h"
+#include "passes/raise/Taps.h"
 
 namespace plexus::compiler {
 #define GEN_PASS_DEF_SPLITTAPS

@@ -3,6 +3,7 @@
 
 #include "compiler/codegen/Codegen.h"
 #include "compiler/pack/Layout.h"
+#include "compiler/program/ProgramBuilder.h"
 #include "dialects/attn/AttnOps.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -151,11 +152,16 @@ void CompiledSegment::compile(const std::string &text, Path path) {
     return;
   }
   auto model = *module->getOps<plx::ModelOp>().begin();
-  segment = collectSegments(model).front();
+  auto describe = [&] {
+    auto read = readSegment(model, *model.getOps<plx::SegmentOp>().begin(), {});
+    ASSERT_TRUE(read) << read.status().message();
+    segment = *std::move(read);
+  };
+  describe();
   ASSERT_TRUE(succeeded(runModelPasses(*module, path)));
   // A decomposed segment's params are numbered in the order that they had in the text.
   if (path == Path::Fast)
-    segment = collectSegments(model).front();
+    describe();
   for (const std::string &name : segment.weights) {
     auto weight = model.lookupSymbol<plx::WeightOp>(name);
     weights.push_back(
@@ -197,11 +203,11 @@ CompiledSegment::operator()(const RaggedBatch &ragged,
   }
   std::vector<std::vector<float>> outputs;
   std::vector<void *> outputPointers;
-  for (const TensorInfo &output : segment.outputs) {
-    int64_t size = output.rows == "S"   ? batch.sequences
-                   : output.rows == "R" ? batch.outputs
-                                        : batch.tokens;
-    for (int64_t dim : output.type.getShape().drop_front())
+  for (const ValueType &output : segment.outputs) {
+    int64_t size = output.rows == Rows::Sequences ? batch.sequences
+                   : output.rows == Rows::Outputs ? batch.outputs
+                                                  : batch.tokens;
+    for (int64_t dim : output.shape)
       size *= dim;
     outputs.emplace_back(size, NAN);
   }

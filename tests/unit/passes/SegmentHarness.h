@@ -2,7 +2,6 @@
 #ifndef PLEXUS_TESTS_UNIT_PASSES_SEGMENTHARNESS_H
 #define PLEXUS_TESTS_UNIT_PASSES_SEGMENTHARNESS_H
 
-#include "passes/ProgramInfo.h"
 #include "runtime/abi/Call.h"
 #include "runtime/program/Program.h"
 #include <map>
@@ -35,14 +34,14 @@ public:
                                              const std::vector<std::vector<float>> &inputs,
                                              const std::vector<int32_t> &ids = {}) const;
 
-  const SegmentInfo &info() const { return segment; }
+  const Segment &info() const { return segment; }
   /// Bytes of scratch for a batch.
   int64_t scratchBytes(const plx_batch &batch) const;
 
 private:
   void compile(const std::string &text, Path path);
 
-  SegmentInfo segment;
+  Segment segment;
   std::vector<std::vector<char>> weights; ///< in the order of the weight table
   std::shared_ptr<const CodeModule> code;
 };
