@@ -1,7 +1,7 @@
 // The driver: artifacts, models in memory, and the cache.
 #include "compiler/Compile.h"
 
-#include "compiler/Stages.h"
+#include "compiler/IsaCode.h"
 #include "compiler/cache/Keys.h"
 #include "compiler/codegen/Codegen.h"
 #include "compiler/pack/MemoryWeights.h"
@@ -13,6 +13,7 @@
 namespace plexus::compiler {
 
 using artifact::SectionKind;
+using namespace mlir;
 
 namespace {
 
@@ -30,38 +31,38 @@ Status report(const Progress &progress, std::string_view phase, uint64_t done, u
   return Status::ok();
 }
 
-/// Lowers, generates and links for each ISA.
+/// Code of all ISAs, linked; kept in the cache where there is one.
 Expected<CompiledCode> generate(const Prepared &prepared, const CompileOptions &options,
-                                const std::vector<std::string> &isas, const Progress &progress,
-                                CompileStats &stats) {
+                                const std::vector<std::string> &isas, const std::string &key,
+                                CodeProgress &progress, CompileStats &stats) {
   CompiledCode code;
-  std::vector<std::string> symbols = prepared.plan.symbols();
-  for (size_t i = 0; i < isas.size(); ++i) {
-    PLX_RETURN_IF_ERROR(report(progress, "compile", i, isas.size()));
-    PLX_ASSIGN(auto lowered, lowerFor(prepared, isas[i], options, code.report, stats));
-    PLX_ASSIGN(std::string object, compileToObject(*lowered, isas[i], symbols, stats));
-    PLX_ASSIGN(std::string image, linkSharedObject({&object, 1}, {"", symbols}, stats));
+  PLX_ASSIGN(auto objects, generateObjects(prepared, options, isas, progress, stats));
+  for (IsaObject &each : objects) {
+    PLX_ASSIGN(std::string image,
+               linkSharedObject({&each.object, 1}, {"", prepared.plan.symbols()}, stats));
     stats.codeBytes += image.size();
-    code.images.emplace_back(isas[i], std::move(image));
+    code.images.emplace_back(each.isa, std::move(image));
+    code.report.insert(code.report.end(), each.report.begin(), each.report.end());
   }
-  PLX_RETURN_IF_ERROR(report(progress, "compile", isas.size(), isas.size()));
+  if (options.cache)
+    PLX_RETURN_IF_ERROR(options.cache->storeCode(key, code));
   return code;
 }
 
-/// From the cache, or generated and kept there.
-Expected<CompiledCode> obtainCode(const Prepared &prepared, const CompileOptions &options,
-                                  const std::vector<std::string> &isas, const Progress &progress,
+/// From the cache, or generated; `stats` are of this thread alone until it is done.
+Expected<CompiledCode> obtainCode(const Prepared &prepared, const ModelSource &source,
+                                  const CompileOptions &options,
+                                  const std::vector<std::string> &isas, CodeProgress &progress,
                                   CompileStats &stats) {
-  if (!options.cache)
-    return generate(prepared, options, isas, progress, stats);
-  std::string key = codeKeyOf(prepared, options, isas);
-  if (auto found = options.cache->findCode(key)) {
-    stats.codeCached = true;
-    return *std::move(found);
+  std::string key;
+  if (options.cache) {
+    key = codeKeyOf(prepared, source, options, isas);
+    if (auto found = options.cache->findCode(key)) {
+      stats.codeCached = true;
+      return *std::move(found);
+    }
   }
-  PLX_ASSIGN(CompiledCode code, generate(prepared, options, isas, progress, stats));
-  PLX_RETURN_IF_ERROR(options.cache->storeCode(key, code));
-  return code;
+  return generate(prepared, options, isas, key, progress, stats);
 }
 
 std::string irText(const Prepared &prepared) {
@@ -72,7 +73,7 @@ std::string irText(const Prepared &prepared) {
 }
 
 /// Everything but the weights.
-Status writeHead(ArtifactWriter &writer, const Prepared &prepared, const ModelSource &source,
+Status writeRest(ArtifactWriter &writer, const Prepared &prepared, const ModelSource &source,
                  const CompiledCode &code) {
   PLX_RETURN_IF_ERROR(writer.addSection(artifact::kManifest, SectionKind::Manifest,
                                         serializeProgram(prepared.plan.program)));
@@ -99,16 +100,10 @@ Status copyWeights(ArtifactWriter &writer, const Container &from, const Progress
   return Status::ok();
 }
 
-/// Writes the artifact of a prepared model; `packed` has the same weights already, or is null.
-Expected<CompileResult> writeArtifact(Prepared prepared, const ModelSource &source,
-                                      const CompileOptions &options,
-                                      const std::vector<std::string> &isas, const std::string &path,
-                                      const Container *packed, const Progress &progress,
-                                      CompileStats stats) {
-  PLX_ASSIGN(CompiledCode code, obtainCode(prepared, options, isas, progress, stats));
-  prepared.plan.program.report = code.report;
-  PLX_ASSIGN(ArtifactWriter writer, ArtifactWriter::create(path));
-  PLX_RETURN_IF_ERROR(writeHead(writer, prepared, source, code));
+/// The section of the weights: packed, or copied from an artifact that has them.
+Status writeWeights(ArtifactWriter &writer, const Prepared &prepared, const ModelSource &source,
+                    const CompileOptions &options, const Container *packed,
+                    const Progress &progress, CompileStats &stats) {
   PLX_RETURN_IF_ERROR(writer.beginWeights());
   if (packed) {
     PhaseTimer timer(stats.pack);
@@ -118,7 +113,26 @@ Expected<CompileResult> writeArtifact(Prepared prepared, const ModelSource &sour
     ArtifactSink sink(writer);
     PLX_RETURN_IF_ERROR(pack(prepared, source, sink, options, progress, stats));
   }
-  PLX_RETURN_IF_ERROR(writer.endWeights());
+  return writer.endWeights();
+}
+
+/// Writes the artifact of a prepared model; `packed` has the same weights already, or is null. Code
+/// is made while the weights are written.
+Expected<CompileResult> writeArtifact(Prepared prepared, const ModelSource &source,
+                                      const CompileOptions &options,
+                                      const std::vector<std::string> &isas, const std::string &path,
+                                      const Container *packed, const Progress &progress,
+                                      CompileStats stats) {
+  PLX_ASSIGN(ArtifactWriter writer, ArtifactWriter::create(path));
+  CompileStats codeStats;
+  BesidePacking<CompiledCode> making(isas.size(), [&](CodeProgress &codeProgress) {
+    return obtainCode(prepared, source, options, isas, codeProgress, codeStats);
+  });
+  Status written = writeWeights(writer, prepared, source, options, packed, progress, stats);
+  PLX_ASSIGN(CompiledCode code, making.finish(written, progress, stats));
+  stats.addCode(codeStats);
+  prepared.plan.program.report = code.report;
+  PLX_RETURN_IF_ERROR(writeRest(writer, prepared, source, code));
   PLX_RETURN_IF_ERROR(writer.commit());
   return CompileResult{path, std::move(prepared.plan.program), stats};
 }
@@ -141,15 +155,22 @@ Expected<std::shared_ptr<const ModelImage>> compileInMemory(const ModelSource &s
   PLX_ASSIGN(auto best, bestIsa());
   PLX_ASSIGN(auto isas, chooseIsas(options, std::move(best)));
   PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
-  PLX_RETURN_IF_ERROR(report(progress, "compile", 0, 1));
   auto image = std::make_shared<ModelImage>();
-  PLX_ASSIGN(auto lowered,
-             lowerFor(prepared, isas[0], options, prepared.plan.program.report, stats));
-  PLX_ASSIGN(image->code, jitModule(*lowered, isas[0], prepared.plan.symbols(), stats));
-  PLX_RETURN_IF_ERROR(report(progress, "compile", 1, 1));
-  PLX_ASSIGN(auto weights, MemoryWeights::create(prepared.plan.program.weights));
-  PLX_RETURN_IF_ERROR(pack(prepared, source, *weights, options, progress, stats));
-  image->weights = std::move(weights);
+  CompileStats codeStats;
+  std::vector<ReportEntry> opsWent;
+  BesidePacking<std::shared_ptr<const CodeModule>> making(
+      1, [&](CodeProgress &) -> Expected<std::shared_ptr<const CodeModule>> {
+        OwningOpRef<ModuleOp> module = cast<ModuleOp>(prepared.module.get()->clone());
+        PLX_RETURN_IF_ERROR(lowerFor(*module, isas[0], options, opsWent, codeStats));
+        return jitModule(*module, isas[0], prepared.plan.symbols(), codeStats);
+      });
+  auto weights = MemoryWeights::create(prepared.plan.program.weights);
+  Status packed =
+      weights ? pack(prepared, source, **weights, options, progress, stats) : weights.status();
+  PLX_ASSIGN(image->code, making.finish(packed, progress, stats));
+  stats.addCode(codeStats);
+  prepared.plan.program.report = std::move(opsWent);
+  image->weights = *std::move(weights);
   image->program = std::move(prepared.plan.program);
   image->tokenizer = source.tokenizer;
   image->chatTemplate = source.chatTemplate;
@@ -168,7 +189,7 @@ Expected<CompileResult> compileThroughCache(const ModelSource &source, CompileOp
   std::string weights = weightsKey(prepared.model, prepared.plan, source.tensors);
   // The rest of the artifact is data: tokenizer, template and what the front end says of the model.
   std::string data = KeyHasher()
-                         .add(codeKeyOf(prepared, options, isas))
+                         .add(codeKeyOf(prepared, source, options, isas))
                          .add(serializeProgram(prepared.plan.program))
                          .add(source.tokenizer)
                          .add(source.chatTemplate)
@@ -176,11 +197,14 @@ Expected<CompileResult> compileThroughCache(const ModelSource &source, CompileOp
   std::string path = cache.artifactPath(data, weights);
   if (auto found = Artifact::open(path)) {
     stats.codeCached = stats.weightsCached = true;
+    cache.usedArtifact(path);
     return CompileResult{path, (*found)->program(), stats};
   }
   auto packed = cache.findWeights(weights);
-  return writeArtifact(std::move(prepared), source, options, isas, path, packed.get(), progress,
-                       stats);
+  PLX_ASSIGN(CompileResult result, writeArtifact(std::move(prepared), source, options, isas, path,
+                                                 packed.get(), progress, stats));
+  cache.usedArtifact(path);
+  return result;
 }
 
 } // namespace plexus::compiler

@@ -32,6 +32,8 @@ struct ModelSource {
   std::vector<std::shared_ptr<const TensorSource>> tensors;
   ModelInfo info; ///< What the graph does not say (ProgramBuilder.h).
   std::string tokenizer, chatTemplate;
+  /// Digests of the plugins that built the graph, which are part of the code's key.
+  std::vector<std::string> plugins;
 };
 
 struct CompileOptions {

@@ -1,7 +1,6 @@
 // Contexts, text in and out, and objects.
 #include "compiler/Compile.h"
-#include "compiler/Stages.h"
-#include "compiler/codegen/Codegen.h"
+#include "compiler/IsaCode.h"
 #include "compiler/support/Diagnostics.h"
 #include "dialects/attn/AttnOps.h"
 #include "runtime/io/AtomicFile.h"
@@ -66,15 +65,14 @@ Expected<std::string> printModule(const ModelSource &source, const CompileOption
 Expected<std::vector<std::string>>
 emitObjects(const ModelSource &source, const CompileOptions &options, const std::string &path) {
   CompileStats stats;
-  std::vector<ReportEntry> report;
+  CodeProgress progress;
   std::vector<std::string> paths;
   PLX_ASSIGN(auto isas, chooseIsas(options, everyIsa()));
   PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
-  for (const std::string &isa : isas) {
-    PLX_ASSIGN(auto lowered, lowerFor(prepared, isa, options, report, stats));
-    PLX_ASSIGN(std::string object, compileToObject(*lowered, isa, prepared.plan.symbols(), stats));
-    paths.push_back(path + "." + isa + ".o");
-    PLX_RETURN_IF_ERROR(writeFileAtomically(paths.back(), object));
+  PLX_ASSIGN(auto objects, generateObjects(prepared, options, isas, progress, stats));
+  for (const IsaObject &each : objects) {
+    paths.push_back(path + "." + each.isa + ".o");
+    PLX_RETURN_IF_ERROR(writeFileAtomically(paths.back(), each.object));
   }
   return paths;
 }

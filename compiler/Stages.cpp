@@ -33,19 +33,17 @@ Expected<Prepared> prepare(const ModelSource &source, const CompileOptions &opti
   return prepared;
 }
 
-Expected<OwningOpRef<ModuleOp>> lowerFor(const Prepared &prepared, const std::string &isa,
-                                         const CompileOptions &options,
-                                         std::vector<ReportEntry> &report, CompileStats &stats) {
+Status lowerFor(ModuleOp module, const std::string &isa, const CompileOptions &options,
+                std::vector<ReportEntry> &report, CompileStats &stats) {
   PhaseTimer timer(stats.lower);
-  OwningOpRef<ModuleOp> module = cast<ModuleOp>(prepared.module.get()->clone());
   DiagnosticCollector diagnostics(module->getContext());
   std::vector<ReportRow> rows;
-  if (failed(lowerToCpu(*module, *emit::findIsa(isa), options.cpu, &rows)))
+  if (failed(lowerToCpu(module, *emit::findIsa(isa), options.cpu, &rows)))
     return diagnostics.status(Code::Unsupported, "lowering failed").at("for " + isa);
   for (ReportRow &row : rows)
     report.push_back({std::move(row.segment), std::move(row.op), std::move(row.location),
                       isa + ": " + row.target, std::move(row.why)});
-  return module;
+  return Status::ok();
 }
 
 Expected<std::vector<std::string>> chooseIsas(const CompileOptions &options,
@@ -75,12 +73,14 @@ Expected<std::vector<std::string>> bestIsa() {
   return std::vector<std::string>{std::string(host.front())};
 }
 
-std::string codeKeyOf(const Prepared &prepared, const CompileOptions &options,
-                      const std::vector<std::string> &isas) {
+std::string codeKeyOf(const Prepared &prepared, const ModelSource &source,
+                      const CompileOptions &options, const std::vector<std::string> &isas) {
   std::vector<std::string> texts = {
       "products=" + std::to_string(static_cast<int>(options.cpu.products)),
       "compute=" + std::to_string(static_cast<int>(options.cpu.compute)),
       "decompose=" + std::to_string(static_cast<int>(options.cpu.decompose))};
+  for (const std::string &digest : source.plugins)
+    texts.push_back("plugin=" + digest);
   return codeKey(prepared.model, texts, isas);
 }
 

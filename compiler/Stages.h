@@ -4,7 +4,6 @@
 #include "compiler/Compile.h"
 #include "compiler/program/ProgramBuilder.h"
 
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,11 +20,10 @@ struct Prepared {
 Expected<Prepared> prepare(const ModelSource &source, const CompileOptions &options,
                            CompileStats &stats);
 
-/// A copy of the module, lowered to the LLVM dialect for the ISA. Where its ops went is added to
-/// `report`.
-Expected<mlir::OwningOpRef<mlir::ModuleOp>>
-lowerFor(const Prepared &prepared, const std::string &isa, const CompileOptions &options,
-         std::vector<ReportEntry> &report, CompileStats &stats);
+/// Lowers a prepared module, or a copy of one, to the LLVM dialect for the ISA. Where its ops went
+/// is added to `report`.
+Status lowerFor(mlir::ModuleOp module, const std::string &isa, const CompileOptions &options,
+                std::vector<ReportEntry> &report, CompileStats &stats);
 
 /// The options' ISAs, checked; `otherwise` where they name none.
 Expected<std::vector<std::string>> chooseIsas(const CompileOptions &options,
@@ -34,9 +32,9 @@ std::vector<std::string> everyIsa();
 /// The best ISA of this CPU, or Mismatch.
 Expected<std::vector<std::string>> bestIsa();
 
-/// The key of the code, from the options that matter to it.
-std::string codeKeyOf(const Prepared &prepared, const CompileOptions &options,
-                      const std::vector<std::string> &isas);
+/// The key of the code, from the plugins and options that matter to it.
+std::string codeKeyOf(const Prepared &prepared, const ModelSource &source,
+                      const CompileOptions &options, const std::vector<std::string> &isas);
 
 /// Packs the program's weights.
 Status pack(const Prepared &prepared, const ModelSource &source, WeightSink &sink,

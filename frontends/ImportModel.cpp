@@ -41,6 +41,7 @@ static compiler::ModelSource toSource(ImportedModel m) {
   out.tensors = std::move(m.sources);
   out.tokenizer = std::move(m.tokenizer);
   out.chatTemplate = std::move(m.chatTemplate);
+  out.plugins = {std::move(m.pluginDigest)};
   return out;
 }
 

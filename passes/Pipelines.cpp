@@ -96,16 +96,10 @@ Stages llvmStages() {
   add(stages, createCSEPass());
   add(stages, createSCFToControlFlowPass());
   add(stages, createConvertVectorToLLVMPass());
-  add(stages, createConvertMathToLLVMPass());
-  add(stages, createFinalizeMemRefToLLVMConversionPass());
-  add(stages, createConvertFuncToLLVMPass());
-  add(stages, createConvertControlFlowToLLVMPass());
-  add(stages, createArithToLLVMConversionPass());
-  add(stages, createConvertIndexToLLVMPass());
-  add(stages, createUBToLLVMConversionPass());
+  // The rest in one walk instead of one for each dialect.
+  add(stages, createConvertToLLVMPass());
+  // LLVM's own passes clean up after this, faster.
   add(stages, createReconcileUnrealizedCastsPass());
-  add(stages, createCanonicalizerPass());
-  add(stages, createCSEPass());
   return stages;
 }
 

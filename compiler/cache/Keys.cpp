@@ -99,7 +99,8 @@ std::string codeKey(plx::ModelOp model, std::span<const std::string> options,
   for (NamedAttribute attribute : llvm::to_vector((*copy)->getDiscardableAttrs()))
     (*copy)->removeDiscardableAttr(attribute.getName());
   KeyHasher hasher;
-  hasher.add("code").add(compilerVersion()).add(std::to_string(PLX_CALL_VERSION));
+  hasher.add("code").add(compilerVersion()).add(compilerBuild());
+  hasher.add(std::to_string(PLX_CALL_VERSION));
   for (const std::string &option : options)
     hasher.add(option);
   for (const std::string &isa : isas)

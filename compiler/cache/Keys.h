@@ -14,6 +14,10 @@ namespace plexus::compiler {
 /// Version of the compiler, part of every key.
 std::string_view compilerVersion();
 
+/// Which build of it: the build ids of the compiler's libraries. Part of the code's key, so that a
+/// changed compiler of the same version does not take over what it would make differently.
+const std::string &compilerBuild();
+
 /// SHA-256 in hex of pieces fed one after another; each is preceded by its length.
 class KeyHasher {
 public:
@@ -35,7 +39,7 @@ std::string functionalHash(mlir::plx::ModelOp model);
 
 /// Of what the code depends on: the segments with the types of their weights and states, not how
 /// often they run nor where weights come from, so that models of any depth share code. `options`
-/// and the ISAs count, as do the version and the calling convention.
+/// and the ISAs count, as do the version and build of the compiler and the calling convention.
 std::string codeKey(mlir::plx::ModelOp model, std::span<const std::string> options,
                     std::span<const std::string> isas);
 

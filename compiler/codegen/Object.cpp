@@ -1,4 +1,4 @@
-// LLVM dialect -> LLVM IR -> O3 -> object file.
+// LLVM dialect -> LLVM IR -> optimised -> object file.
 #include "compiler/codegen/Codegen.h"
 #include "compiler/support/Diagnostics.h"
 #include "passes/lower/cpu/emit/Isa.h"
@@ -18,6 +18,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/Transforms/IPO/Internalize.h"
+#include "llvm/Transforms/IPO/MergeFunctions.h"
 
 #include <mutex>
 
@@ -78,15 +79,24 @@ void prepare(llvm::Module &module, const emit::Isa &isa, std::span<const std::st
     function.addFnAttr("target-cpu", isa.cpu);
     function.addFnAttr("target-features", isa.features);
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    // Nobody compares addresses of functions: equal ones may be merged.
+    if (function.hasLocalLinkage())
+      function.setUnnamedAddr(llvm::GlobalValue::UnnamedAddr::Global);
   }
 }
 
+/// The default pipeline, after equal functions were merged: the variants of a segment with and
+/// without taps share most of theirs.
 void optimise(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager callGraph;
   llvm::ModuleAnalysisManager modules;
   llvm::PassBuilder builder(&machine);
+  builder.registerPipelineStartEPCallback(
+      [](llvm::ModulePassManager &passes, llvm::OptimizationLevel) {
+        passes.addPass(llvm::MergeFunctionsPass());
+      });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(callGraph);
   builder.registerFunctionAnalyses(functions);

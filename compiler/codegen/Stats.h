@@ -6,18 +6,29 @@
 
 namespace plexus::compiler {
 
-/// Seconds of each phase, summed over ISAs, and sizes.
+/// Seconds of each phase, and sizes. ISAs are worked on at once, so that `lower`, `optimise` and
+/// `codegen`, summed over them, are more than the `code` that passed.
 struct CompileStats {
   double graph = 0;    ///< Graph passes: fusion, encodings, taps.
+  double code = 0;     ///< From the first lowering to the last image; 0 where the cache has it.
   double lower = 0;    ///< From plx to the LLVM dialect.
-  double optimise = 0; ///< Translation to LLVM IR and O3.
+  double optimise = 0; ///< Translation to LLVM IR and its passes.
   double codegen = 0;  ///< Machine code.
   double link = 0;
   double pack = 0;
   uint64_t codeBytes = 0, weightBytes = 0;
   bool codeCached = false, weightsCached = false;
-  /// All but packing.
-  double compile() const { return graph + lower + optimise + codegen + link; }
+  /// All but packing, which code is made beside.
+  double compile() const { return graph + code; }
+  /// Adds the phases of one ISA.
+  void addCode(const CompileStats &isa) {
+    lower += isa.lower;
+    optimise += isa.optimise;
+    codegen += isa.codegen;
+    link += isa.link;
+    codeBytes += isa.codeBytes;
+    codeCached |= isa.codeCached;
+  }
 };
 
 /// Adds the time of its life to `seconds`.

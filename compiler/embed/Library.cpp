@@ -1,7 +1,7 @@
 // Libraries for embedding: code, schedule tables, weights and the driver, linked into one.
 #include "compiler/embed/Library.h"
 
-#include "compiler/Stages.h"
+#include "compiler/IsaCode.h"
 #include "compiler/codegen/Codegen.h"
 #include "compiler/embed/Tables.h"
 #include "compiler/support/TempFolder.h"
@@ -142,7 +142,7 @@ Status checkEmbeddable(const Program &program) {
 Expected<std::vector<std::string>> emitLibrary(const ModelSource &source, CompileOptions options,
                                                const LibraryOptions &library,
                                                const std::string &path, const Progress &progress) {
-  CompileStats stats;
+  CompileStats stats, packing; // of two threads
   options.cpu.products = Products::Generated;
   PLX_ASSIGN(auto isas, chooseIsas(options, {everyIsa().back()}));
   PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
@@ -156,16 +156,17 @@ Expected<std::vector<std::string>> emitLibrary(const ModelSource &source, Compil
     stem.erase(0, 3);
   names.prefix = identifier(library.prefix.empty() ? stem : library.prefix);
 
-  std::vector<ReportEntry> report;
-  std::vector<std::string> objects(3), symbols = prepared.plan.symbols();
-  PLX_ASSIGN(auto lowered, lowerFor(prepared, isas[0], options, report, stats));
-  PLX_ASSIGN(objects[0], compileToObject(*lowered, isas[0], symbols, stats));
-
+  std::vector<std::string> objects(3);
+  BesidePacking<std::vector<IsaObject>> code(1, [&](CodeProgress &codeProgress) {
+    return generateObjects(prepared, options, std::span(isas).first(1), codeProgress, stats);
+  });
   PLX_ASSIGN(TempFolder folder, TempFolder::create());
   names.weightsFile = folder.path() + "/weights";
   PLX_ASSIGN(AtomicFile weights, AtomicFile::create(names.weightsFile));
   FileSink sink(weights);
-  PLX_RETURN_IF_ERROR(pack(prepared, source, sink, options, progress, stats));
+  Status packed = pack(prepared, source, sink, options, progress, packing);
+  PLX_ASSIGN(auto made, code.finish(packed, progress, stats));
+  objects[0] = std::move(made[0].object);
   PLX_RETURN_IF_ERROR(weights.commit());
   int needs = isas[0] == everyIsa().back() ? 1 : 2;
   PLX_ASSIGN(objects[1], assembleToObject(embedTables(

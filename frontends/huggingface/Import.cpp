@@ -2,6 +2,7 @@
 #include "frontends/huggingface/Import.h"
 
 #include "compiler/builder/GraphApi.h"
+#include "compiler/cache/Keys.h"
 #include "frontends/huggingface/ModelDirectory.h"
 #include "frontends/huggingface/SourceApi.h"
 #include "frontends/huggingface/WeightIndex.h"
@@ -18,7 +19,7 @@ namespace plexus::frontends {
 static constexpr size_t kMaxTokenizerBytes = size_t(256) << 20;
 
 FamilyFinder familyFinder(PluginHost &host) {
-  return [&host](const std::string &type) -> Expected<const plx_family *> {
+  return [&host](const std::string &type) -> Expected<FoundFamily> {
     auto provider = host.find("family", type);
     if (!provider)
       return error(provider.status().code())
@@ -31,8 +32,14 @@ FamilyFinder familyFinder(PluginHost &host) {
       return error(Code::Mismatch)
              << "plugin " << provider->plugin->path() << " says that it has the family '" << type
              << "' but gives no factory for it";
-    return family;
+    return FoundFamily{family, provider->plugin->path()};
   };
+}
+
+/// SHA-256 of the plugin's file: another build of a family may build another graph.
+static Expected<std::string> digestOf(const std::string &plugin) {
+  PLX_ASSIGN(auto file, MappedFile::open(plugin));
+  return compiler::KeyHasher().add(file->data(), file->size()).hex();
 }
 
 /// Missing and unused weights, all of them in one message.
@@ -68,8 +75,9 @@ Expected<ImportedModel> buildModel(MLIRContext &context, const ModelFiles &files
     return family.status().at(files.configPath);
 
   compiler::GraphBuilder builder(context, symbolName(name), files.weights);
-  const int32_t code = (*family)->build(sourceApi(), handle(source), compiler::graphApi(),
-                                        compiler::handle(builder));
+  PLX_ASSIGN(out.pluginDigest, digestOf(family->plugin));
+  const int32_t code = family->family->build(sourceApi(), handle(source), compiler::graphApi(),
+                                             compiler::handle(builder));
   PLX_RETURN_IF_ERROR(source.config.check());
   if (!builder.ok())
     return builder.status().at(files.configPath + ": family '" + out.family + "'");

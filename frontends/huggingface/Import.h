@@ -22,9 +22,15 @@ class PluginHost;
 
 namespace plexus::frontends {
 
+/// A family and the file of the plugin that it is in.
+struct FoundFamily {
+  const plx_family *family = nullptr;
+  std::string plugin;
+};
+
 /// The family for a config's model_type. The Status says which families there are and how one is
 /// added.
-using FamilyFinder = std::function<Expected<const plx_family *>(const std::string &modelType)>;
+using FamilyFinder = std::function<Expected<FoundFamily>(const std::string &modelType)>;
 
 /// Families among the plugins of `host`, which must outlive the finder.
 FamilyFinder familyFinder(PluginHost &host);
@@ -41,6 +47,7 @@ struct ImportedModel {
   std::optional<SentenceEmbedding> embedding;
   std::string tokenizer;    ///< tokenizer JSON (runtime/text/Tokenizer.h), or empty.
   std::string chatTemplate; ///< Or empty.
+  std::string pluginDigest; ///< Of the family's plugin.
 };
 
 /// Parsed description of a model whose files are already open; what the importers of the different
