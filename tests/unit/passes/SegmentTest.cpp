@@ -76,6 +76,14 @@ const Case kCases[] = {
         %r = attn.rope %q3, %batch {rope = #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.25]> : tensor<2xf32>>} : tensor<?x3x16xf32>
         %a = attn.attention %r, %k3, %k3, %batch {scale = 0.25 : f32, causal} : (tensor<?x3x16xf32>, tensor<?x3x16xf32>, tensor<?x3x16xf32>, !plx.batch) -> tensor<?x3x16xf32>
         %y = plx.reshape %a : tensor<?x3x16xf32> -> tensor<?x48xf32>)"},
+    {"EncoderAttentionThatTurnsItsOperands", "",
+     R"(%q3 = plx.reshape %x : tensor<?x48xf32> -> tensor<?x3x16xf32>
+        %s = plx.slice %x from 0 size 16 : tensor<?x48xf32> -> tensor<?x16xf32>
+        %k3 = plx.reshape %s : tensor<?x16xf32> -> tensor<?x1x16xf32>
+        %q = attn.rope %q3, %batch {rope = #attn.rope<dims = 12, inv_freq = dense<[1.0, 0.5, 0.25, 0.1, 0.05, 0.02]> : tensor<6xf32>, interleaved = true>} : tensor<?x3x16xf32>
+        %k = attn.rope %k3, %batch {rope = #attn.rope<dims = 12, inv_freq = dense<[1.0, 0.5, 0.25, 0.1, 0.05, 0.02]> : tensor<6xf32>, interleaved = true>} : tensor<?x1x16xf32>
+        %a = attn.attention %q, %k, %k3, %batch {scale = 0.25 : f32} : (tensor<?x3x16xf32>, tensor<?x1x16xf32>, tensor<?x1x16xf32>, !plx.batch) -> tensor<?x3x16xf32>
+        %y = plx.reshape %a : tensor<?x3x16xf32> -> tensor<?x48xf32>)"},
     {"EmbeddingOfTiedTable", "plx.weight @e : tensor<70x48xbf16> = #plx.source<\"e\">\n",
      R"(%e = plx.param @e : tensor<70x48xbf16>
         %h = plx.embedding %ids, %e : (tensor<?xi32>, tensor<70x48xbf16>) -> tensor<?x48xf32>
