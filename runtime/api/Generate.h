@@ -13,8 +13,8 @@ struct GenerateRequest {
   std::vector<ChatMessage> chat; ///< Rendered by the model's chat template.
   std::vector<int32_t> promptIds;
 
-  std::string strategy; ///< Empty: sample where temperature is above 0, else greedy.
-  OptionList options;   ///< Of strategy and samplers: temperature, top_k, ...
+  std::string strategy;               ///< Empty: sample where temperature is above 0, else greedy.
+  OptionList options;                 ///< Of strategy and samplers: temperature, top_k, ...
   std::vector<OpenedModelPtr> drafts; ///< With the target's tokenizer; anything else is refused.
   int64_t maxTokens = 256;
   uint64_t seed = 0;
