@@ -16,7 +16,8 @@ using Rows = std::vector<std::vector<int32_t>>;
 /// A session of its own, and the run on the engine's thread, where all compute is.
 Expected<std::vector<NamedTensor>> runNamed(const OpenedModel &model,
                                             const std::vector<NamedTensor> &inputs,
-                                            const std::vector<std::string> &wants) {
+                                            const std::vector<std::string> &wants,
+                                            std::vector<int64_t> chunks = {}) {
   Expected<std::vector<NamedTensor>> out = std::vector<NamedTensor>();
   EngineThread::shared().run([&] {
     auto session = Session::create(model.model);
@@ -26,6 +27,7 @@ Expected<std::vector<NamedTensor>> runNamed(const OpenedModel &model,
     }
     RunOptions options;
     options.wants = wants;
+    options.chunks = std::move(chunks);
     out = (*session)->runNamed(inputs, options);
   });
   return out;
@@ -73,17 +75,20 @@ std::vector<int32_t> padded(std::vector<int32_t> ids, size_t length, const Model
   return ids;
 }
 
-/// Logits of the steps that made `ids` behind `prompt`: [ids.size() * vocabulary].
+/// Logits of the steps that made `ids` behind `prompt`: [ids.size() * vocabulary]. Stepped through
+/// the states as the reference does: a rope that changes with the length leaves cached keys alone.
 Expected<std::vector<float>> stepLogits(const OpenedModel &model, std::vector<int32_t> prompt,
                                         const std::vector<int32_t> &ids) {
   const size_t first = prompt.size() - 1;
   if (ids.empty())
     return std::vector<float>();
+  std::vector<int64_t> steps(ids.size(), 1);
+  steps.front() = static_cast<int64_t>(prompt.size());
   prompt.insert(prompt.end(), ids.begin(), ids.end() - 1);
   const std::vector<NamedTensor> inputs = {
       {"input_ids",
        Tensor::borrow(DType::I32, {1, static_cast<int64_t>(prompt.size())}, prompt.data())}};
-  PLX_ASSIGN(auto outputs, runNamed(model, inputs, {"logits"}));
+  PLX_ASSIGN(auto outputs, runNamed(model, inputs, {"logits"}, std::move(steps)));
   PLX_ASSIGN(std::vector<float> all, floatsOf(outputs.at(0).tensor));
   all.erase(all.begin(), all.begin() + first * (all.size() / prompt.size()));
   return all;
