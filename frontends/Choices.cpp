@@ -1,6 +1,8 @@
 // Words of the command line to the compiler's enumerations, by tables.
 #include "frontends/Choices.h"
 
+#include "runtime/io/PackedForm.h"
+
 #include <array>
 
 namespace plexus::frontends {
@@ -17,21 +19,44 @@ static Expected<E> choose(const char *option, const std::string &word,
   return error(Code::InvalidArgument) << option << " is '" << word << "'; known are " << known;
 }
 
+/// The word must be refused before the graph passes see it, without a weight to blame.
+static Status checkWeights(const std::string &word) {
+  if (word == "source" || PackedForm::parse(word))
+    return Status::ok();
+  return error(Code::InvalidArgument)
+         << "weights is '" << word << "'; known are source, f32, bf16, f16, q8, q4 and other "
+         << "forms with scales (docs/cli.md), as q4:64, q4z:128, q8:channel";
+}
+
+/// The rules with commas between.
+static Expected<std::string> joinRules(const std::vector<std::string> &rules) {
+  std::string joined;
+  for (const std::string &rule : rules) {
+    size_t equals = rule.find('=');
+    bool whole = equals != std::string::npos && equals > 0 && rule.find(',') == std::string::npos;
+    if (!whole || !PackedForm::parse(rule.substr(equals + 1)))
+      return error(Code::InvalidArgument)
+             << "keep is '" << rule << "'; expected PATTERN=FORM, as lm_head*=q8";
+    joined += (joined.empty() ? "" : ",") + rule;
+  }
+  return joined;
+}
+
 Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   using namespace compiler;
-  static constexpr std::array<std::pair<const char *, WeightType>, 4> weights = {
-      {{"source", WeightType::Source},
-       {"f32", WeightType::F32},
-       {"bf16", WeightType::Bf16},
-       {"f16", WeightType::F16}}};
-  static constexpr std::array<std::pair<const char *, Compute>, 3> computes = {
-      {{"auto", Compute::Auto}, {"f32", Compute::F32}, {"bf16", Compute::Bf16}}};
+  static constexpr std::array<std::pair<const char *, Compute>, 4> computes = {
+      {{"auto", Compute::Auto},
+       {"f32", Compute::F32},
+       {"bf16", Compute::Bf16},
+       {"int8", Compute::Int8}}};
   static constexpr std::array<std::pair<const char *, Products>, 3> products = {
       {{"auto", Products::Auto}, {"generated", Products::Generated}, {"onednn", Products::OneDnn}}};
   static constexpr std::array<std::pair<const char *, Decompositions>, 2> decompositions = {
       {{"needed", Decompositions::Needed}, {"all", Decompositions::All}}};
   compiler::CompileOptions options;
-  PLX_ASSIGN(options.model.weights, choose("weights", c.weights, weights));
+  PLX_RETURN_IF_ERROR(checkWeights(c.weights));
+  options.model.weights = c.weights;
+  PLX_ASSIGN(options.model.keep, joinRules(c.keep));
   PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
   PLX_ASSIGN(options.cpu.products, choose("products", c.products, products));
   PLX_ASSIGN(options.cpu.decompose, choose("decompose", c.decompose, decompositions));

@@ -17,13 +17,14 @@ enum class Products {
   OneDnn     ///< oneDNN wherever it runs the weight's layout
 };
 /// How activations enter products.
-enum class Compute { Auto, F32, Bf16 };
-/// Stored type of packed weights.
-enum class WeightType { Source, F32, Bf16, F16 };
+enum class Compute { Auto, F32, Bf16, Int8 };
 
 /// Options of the target-independent passes.
 struct ModelOptions {
-  WeightType weights = WeightType::Source;
+  /// How packed weights are stored: "source" or a form as PackedForm spells it ("bf16", "q4:64").
+  std::string weights = "source";
+  /// Exceptions: "pattern=form" with commas between.
+  std::string keep;
 };
 
 /// Which ops are lowered through their decompositions.

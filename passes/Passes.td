@@ -34,8 +34,11 @@ def SplitTaps : Pass<"plx-split-taps", "mlir::ModuleOp"> {
 def AssignEncodings : Pass<"plx-assign-encodings", "mlir::ModuleOp"> {
   let summary = "Choose how each weight is stored";
   let description = [{
-    A matrix that a product reads is stored packed (`#plx.packed`) in the type that the `weights` option
-    asks for; `source` keeps bf16 and f16 and makes everything else f32. An embedding whose table is
+    A matrix that a product reads is stored packed (`#plx.packed`) in the form that the `weights` option
+    asks for, as `PackedForm` spells it; `source` keeps bf16, f16 and the blocks of quantized files
+    (where the recipe only moves rows) and makes everything else f32. `keep` has exceptions,
+    `pattern=form` with commas between: the first pattern that matches the name of the weight or of one
+    of its source tensors decides. An embedding whose table is
     also a product's weight reads the packed form; other tables stay dense in their stored type.
     Vectors are stored as f32. Recipes do not change.
 
@@ -49,9 +52,15 @@ def AssignEncodings : Pass<"plx-assign-encodings", "mlir::ModuleOp"> {
     plx.weight @o : tensor<64x64xbf16, #plx.packed<bf16>> = #plx.source<"o">
     plx.weight @g : tensor<64xf32> = #plx.source<"g">
     ```
+    After, with `weights=q4`:
+    ```mlir
+    plx.weight @o : tensor<64x64xf32, #plx.packed<q4, group = 32>> = #plx.source<"o">
+    ```
   }];
   let options = [Option<"weights", "weights", "std::string", "\"source\"",
-                        "Stored type of packed weights: source, f32, bf16, f16">];
+                        "Form of packed weights: source, f32, bf16, f16, q8, q4:64, ...">,
+                 Option<"keep", "keep", "std::string", "\"\"",
+                        "Exceptions: pattern=form,pattern=form">];
 }
 
 //===-----------------------------------------------------------------------------------------===//

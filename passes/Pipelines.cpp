@@ -20,9 +20,8 @@ using namespace mlir;
 namespace plexus::compiler {
 namespace {
 
-constexpr llvm::StringLiteral kWeightNames[] = {"source", "f32", "bf16", "f16"};
 constexpr llvm::StringLiteral kProductNames[] = {"auto", "generated", "onednn"};
-constexpr llvm::StringLiteral kComputeNames[] = {"auto", "f32", "bf16"};
+constexpr llvm::StringLiteral kComputeNames[] = {"auto", "f32", "bf16", "int8"};
 
 /// A pass with what it is called: pass managers cannot be cut off after one.
 struct Stage {
@@ -55,7 +54,8 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createFuseEpilogue());
   add(stages, createFuseRope());
   AssignEncodingsOptions encodings;
-  encodings.weights = kWeightNames[static_cast<size_t>(options.weights)].str();
+  encodings.weights = options.weights;
+  encodings.keep = options.keep;
   add(stages, createAssignEncodings(encodings));
   add(stages, createCanonicalizerPass());
   return stages;

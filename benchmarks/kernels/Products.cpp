@@ -17,6 +17,8 @@ extern "C" void omp_set_num_threads(int);
 using namespace mlir;
 using namespace plexus::emit;
 using namespace plexus::emit::test;
+using plexus::PackedForm;
+using plexus::PackedValues;
 
 namespace {
 
@@ -66,7 +68,7 @@ Compiler::Body productBody(const Isa &isa, const ProductSpec &spec) {
 /// The same, compiled to run here.
 struct Generated {
   Generated(const Isa &isa, const ProductSpec &spec)
-      : spec(spec), scratch(productScratchBytes(spec, isa) + 64) {
+      : spec(spec), scratch(productScratch(spec).bytes(512) + 64) {
     auto start = std::chrono::steady_clock::now();
     code = compiler.compile(isa, productArguments(compiler, spec), productBody(isa, spec));
     std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
@@ -86,14 +88,38 @@ struct Generated {
   double compileSeconds;
 };
 
-const char *layoutName(plx_layout layout) {
-  return layout == PLX_LAYOUT_F32 ? "f32" : layout == PLX_LAYOUT_BF16 ? "bf16" : "f16";
+/// A form of weights and how activations enter.
+struct Kind {
+  PackedForm form;
+  ProductCompute compute;
+  std::string name() const {
+    static const char *const kSuffixes[] = {"", ".dot", ".int8", ".int8"};
+    return form.spelling() + kSuffixes[static_cast<int>(compute)];
+  }
+};
+
+/// What is measured at a level: plain forms in f32, integer ones in both ways.
+std::vector<Kind> kindsOf(const Isa &isa) {
+  std::vector<Kind> kinds;
+  for (PackedValues values : {PackedValues::F32, PackedValues::BF16, PackedValues::F16})
+    kinds.push_back({{values}, ProductCompute::F32});
+  if (isa.bf16Dot)
+    kinds.push_back({{PackedValues::BF16}, ProductCompute::Bf16});
+  for (const char *text : {"q8", "q8:channel", "q4", "q4m", "q4:128", "q4m:32/256", "q6:16/256"})
+    for (ProductCompute compute : {ProductCompute::IntAlways, ProductCompute::F32})
+      kinds.push_back({*PackedForm::parse(text), compute});
+  return kinds;
 }
 
-void benchFewRows(const Isa &isa, plx_layout layout) {
-  ProductSpec spec{2048, 32768, layout};
+/// Bytes that are a weight with small scales, whatever the form: f16 and bf16 0x0101 are tiny.
+std::vector<char> anyWeight(const ProductSpec &spec) {
+  return std::vector<char>(spec.weightBytes(), 1);
+}
+
+void benchFewRows(const Isa &isa, const Kind &kind) {
+  ProductSpec spec{2048, 32768, kind.form, false, kind.compute};
   Generated product(isa, spec);
-  std::vector<char> weight(spec.weightBytes(), 1);
+  std::vector<char> weight = anyWeight(spec);
   std::vector<float> x(16 * spec.k, 0.5f), out(16 * spec.n);
   volatile float sink = 0;
   double read = 1e30, times[5] = {1e30, 1e30, 1e30, 1e30, 1e30};
@@ -105,11 +131,11 @@ void benchFewRows(const Isa &isa, plx_layout layout) {
   }
   double gigabytes = weight.size() * 1e-9;
   std::printf("%s %s, %ld x %ld, compiled in %.2f s: read loop %.1f GB/s;", isa.name.str().c_str(),
-              layoutName(layout), long(spec.k), long(spec.n), product.compileSeconds,
+              kind.name().c_str(), long(spec.k), long(spec.n), product.compileSeconds,
               gigabytes / read);
   for (int i = 0; i < 5; ++i)
-    std::printf("  T=%ld %.1f (%.0f%%)", long(rows[i]), gigabytes / times[i],
-                100 * read / times[i]);
+    std::printf("  T=%ld %.1f (%.0f%%, x%.2f)", long(rows[i]), gigabytes / times[i],
+                100 * read / times[i], times[i] / times[0]);
   std::printf("\n");
 }
 
@@ -142,49 +168,55 @@ void benchManyRows(const Isa &isa) {
   double flops = 2e-9 * m * k * n;
   double reference = oneDnnSeconds(m, k, n, x, w, out);
   std::printf("%.1f GFLOP/s;", flops / reference);
-  for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16}) {
-    ProductSpec spec{k, n, layout};
+  for (const Kind &kind : kindsOf(isa)) {
+    ProductSpec spec{k, n, kind.form, false, kind.compute};
+    if (kind.compute == ProductCompute::Bf16)
+      continue; // of few rows only
     Generated product(isa, spec);
-    std::vector<char> weight(spec.weightBytes(), 1);
+    std::vector<char> weight = anyWeight(spec);
     for (int64_t rows : {64, 512}) {
       double time = fastest(8, [&] { product.run(x, rows, weight, out); });
       double rate = flops * rows / m / time;
-      std::printf("  %s T=%ld %.1f (%.0f%%)", layoutName(layout), long(rows), rate,
+      std::printf("  %s T=%ld %.1f (%.0f%%)", kind.name().c_str(), long(rows), rate,
                   100 * rate * reference / flops);
     }
   }
   std::printf("\n");
 }
 
-/// Writes PREFIX.<isa>.<layout>[.dot].o for every level, to be read with objdump.
+/// Writes PREFIX.<isa>.<kind>.o for every level, to be read with objdump.
 void writeObjects(const std::string &prefix) {
   for (const Isa &isa : isas())
-    for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16})
-      for (bool dot : {false, true}) {
-        ProductSpec spec{2048, 32768, layout, /*gated=*/false, dot};
-        if (dot && !(isa.bf16Dot && layout == PLX_LAYOUT_BF16))
-          continue;
-        Compiler compiler;
-        std::ofstream(prefix + "." + isa.name.str() + "." + layoutName(layout) +
-                      (dot ? ".dot.o" : ".o"))
-            << compiler.object(isa, productArguments(compiler, spec), productBody(isa, spec));
-      }
+    for (const Kind &kind : kindsOf(isa)) {
+      ProductSpec spec{2048, 32768, kind.form, /*gated=*/false, kind.compute};
+      Compiler compiler;
+      std::string name = kind.name();
+      std::replace(name.begin(), name.end(), '/', '_');
+      std::ofstream(prefix + "." + isa.name.str() + "." + name + ".o")
+          << compiler.object(isa, productArguments(compiler, spec), productBody(isa, spec));
+    }
 }
 
 } // namespace
 
-/// usage: bench_products [PREFIX]: with PREFIX, only writes machine code.
+/// usage: bench_products [--objects PREFIX | FORM...]: measures all kinds, or those whose name
+/// contains one of the words; or only writes machine code.
 int main(int argc, char **argv) {
-  if (argc > 1) {
-    writeObjects(argv[1]);
+  if (argc > 2 && std::string(argv[1]) == "--objects") {
+    writeObjects(argv[2]);
     return 0;
   }
   omp_set_num_threads(1);
+  std::vector<std::string> words(argv + 1, argv + argc);
   for (const Isa &isa : isas()) {
     if (isa.vectorBits == 512 && !hostHasAvx512())
       continue;
-    for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16})
-      benchFewRows(isa, layout);
-    benchManyRows(isa);
+    for (const Kind &kind : kindsOf(isa))
+      if (words.empty() || std::any_of(words.begin(), words.end(), [&](const std::string &word) {
+            return kind.name().find(word) != std::string::npos;
+          }))
+        benchFewRows(isa, kind);
+    if (words.empty() || words.front() == "many")
+      benchManyRows(isa);
   }
 }

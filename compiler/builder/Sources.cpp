@@ -2,6 +2,7 @@
 #include "compiler/builder/Sources.h"
 
 #include "dialects/plx/PlxOps.h"
+#include "runtime/io/BlockParts.h"
 
 #include <algorithm>
 #include <charconv>
@@ -58,12 +59,29 @@ Attribute sourceRecipe(MLIRContext &context, const TensorView &view, std::string
                               RankedTensorType::get(view.shape, storedType(context, view)));
 }
 
+/// Whether every layer that has `name` has it in the same blocks as `first`.
+static bool sameBlocks(const TensorSource &source, std::string_view name, int64_t firstLayer,
+                       const TensorView &first) {
+  if (firstLayer < 0)
+    return true;
+  const std::string_view prefix = name.substr(0, name.find(kHole));
+  const std::string_view suffix = name.substr(name.find(kHole) + kHole.size());
+  return llvm::all_of(source.names(), [&](const std::string &candidate) {
+    bool isLayer = candidate.starts_with(prefix) && candidate.ends_with(suffix);
+    return !isLayer || source.find(candidate)->block == first.block;
+  });
+}
+
 Attribute sourceRecipe(MLIRContext &context, const TensorSource &source, std::string_view name) {
   auto layer = firstLayer(source, name);
   if (!layer)
     return {};
-  return sourceRecipe(context, *source.find(*layer < 0 ? std::string(name) : atLayer(name, *layer)),
-                      name);
+  const TensorView &view = *source.find(*layer < 0 ? std::string(name) : atLayer(name, *layer));
+  if (!view.block || view.shape.size() != 2 || !sameBlocks(source, name, *layer, view))
+    return sourceRecipe(context, view, name);
+  auto packed = plx::PackedAttr::get(&context, packedFormOf(*view.block));
+  return plx::SourceAttr::get(&context, name,
+                              RankedTensorType::get(view.shape, packed.getStorage(), packed));
 }
 
 } // namespace plexus::compiler

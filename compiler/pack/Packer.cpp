@@ -1,7 +1,9 @@
 // Pieces of weights are claimed in order, converted in parallel, and written in order.
 #include "compiler/pack/Packer.h"
 
+#include "compiler/pack/KeptBlocks.h"
 #include "compiler/pack/Layout.h"
+#include "compiler/pack/Quantize.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -56,8 +58,9 @@ private:
     if (first_ >= rows)
       return std::nullopt;
     int64_t blocks = std::max<int64_t>(1, kPieceElements / (kBlockRows * depth));
-    int64_t most =
-        std::max<int64_t>(kPieceElements / kBlockRows, 1); // a multiple of any blockDepth
+    // A multiple of any blockDepth and superblock. A scale for all columns needs all of them.
+    bool whole = w.quantized && w.quantized->group == 0;
+    int64_t most = whole ? depth : std::max<int64_t>(kPieceElements / kBlockRows, 1);
     Piece piece{job_, first_, std::min(blocks * kBlockRows, rows - first_), column_,
                 std::min(most, depth - column_)};
     column_ += piece.columns;
@@ -133,18 +136,26 @@ private:
     return Status::ok();
   }
 
+  /// The piece as f32, [piece.count][piece.columns].
+  static Status evaluatePiece(const Recipe &recipe, int64_t depth, const Piece &piece,
+                              std::vector<float> &values) {
+    values.resize(static_cast<size_t>(piece.count * piece.columns));
+    if (piece.columns == depth)
+      return evaluateRecipe(recipe, piece.first * depth, piece.count * depth, values.data());
+    for (int64_t row = 0; row < piece.count; ++row)
+      PLX_RETURN_IF_ERROR(evaluateRecipe(recipe, (piece.first + row) * depth + piece.column,
+                                         piece.columns, values.data() + row * piece.columns));
+    return Status::ok();
+  }
+
   static Status convertPacked(const WeightInfo &w, const Recipe &recipe, const Piece &piece,
                               std::vector<float> &values, std::vector<uint8_t> &bytes) {
-    int64_t depth = w.shape[1], unit = blockDepth(w.dtype);
-    values.resize(static_cast<size_t>(piece.count * piece.columns));
-    if (piece.columns == depth) {
-      PLX_RETURN_IF_ERROR(
-          evaluateRecipe(recipe, piece.first * depth, piece.count * depth, values.data()));
-    } else {
-      for (int64_t row = 0; row < piece.count; ++row)
-        PLX_RETURN_IF_ERROR(evaluateRecipe(recipe, (piece.first + row) * depth + piece.column,
-                                           piece.columns, values.data() + row * piece.columns));
-    }
+    bool kept = w.quantized && keepsBlocks(recipe, *w.quantized);
+    if (!kept)
+      PLX_RETURN_IF_ERROR(evaluatePiece(recipe, w.shape[1], piece, values));
+    if (w.quantized)
+      return quantizePiece(*w.quantized, piece, kept ? &recipe : nullptr, values, bytes);
+    int64_t unit = blockDepth(w.dtype);
     int64_t blocks = (piece.count + kBlockRows - 1) / kBlockRows;
     size_t blockBytes = static_cast<size_t>((piece.columns + unit - 1) / unit * unit * kBlockRows) *
                         dtypeSize(w.dtype);
@@ -153,6 +164,25 @@ private:
       packBlock(w.dtype, values.data() + b * kBlockRows * piece.columns,
                 std::min(kBlockRows, piece.count - b * kBlockRows), piece.columns, piece.columns,
                 bytes.data() + static_cast<size_t>(b) * blockBytes);
+    return Status::ok();
+  }
+
+  /// From `values`, or straight from the blocks of the sources of `kept`.
+  static Status quantizePiece(const PackedForm &form, const Piece &piece, const Recipe *kept,
+                              const std::vector<float> &values, std::vector<uint8_t> &bytes) {
+    auto blockBytes = static_cast<size_t>(PackedGeometry(form, piece.columns).blockBytes);
+    int64_t blocks = (piece.count + kBlockRows - 1) / kBlockRows;
+    bytes.resize(static_cast<size_t>(blocks) * blockBytes);
+    for (int64_t b = 0; b < blocks; ++b) {
+      QuantizedRows rows(form, piece.columns);
+      int64_t first = b * kBlockRows, count = std::min(kBlockRows, piece.count - first);
+      for (int64_t n = 0; n < count; ++n)
+        if (kept)
+          keepRow(*kept, piece.first + first + n, piece.column, n, rows);
+        else
+          PLX_RETURN_IF_ERROR(quantizeRow(values.data() + (first + n) * piece.columns, n, rows));
+      writeBlock(rows, bytes.data() + static_cast<size_t>(b) * blockBytes);
+    }
     return Status::ok();
   }
 
@@ -191,14 +221,15 @@ Status layOutWeights(std::vector<PackJob> &jobs) {
   uint64_t offset = 0;
   for (PackJob &job : jobs) {
     WeightInfo &info = job.info;
-    auto bytes = weightBytes(info.shape, info.dtype, info.encoding);
+    auto bytes = weightBytes(info.shape, info.dtype, info.encoding, info.quantized);
     bool packs = info.dtype == DType::F32 || info.dtype == DType::BF16 || info.dtype == DType::F16;
     if (!bytes || !packs)
       return error(Code::Unsupported)
              << "weight '" << info.name << "' of shape " << shapeToString(info.shape)
              << " cannot be stored as "
-             << (info.encoding == WeightEncoding::Packed ? "packed " : "") << dtypeName(info.dtype)
-             << "; stored types are F32, BF16 and F16";
+             << (info.encoding == WeightEncoding::Packed ? "packed " : "")
+             << (info.quantized ? info.quantized->spelling() : std::string(dtypeName(info.dtype)))
+             << "; stored types are F32, BF16, F16 and quantized forms";
     info.offset = offset = (offset + kAlignment - 1) / kAlignment * kAlignment;
     info.bytes = *bytes;
     offset += *bytes;

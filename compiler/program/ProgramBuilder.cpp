@@ -170,6 +170,8 @@ private:
                 plx::getPacked(type) ? WeightEncoding::Packed : WeightEncoding::Dense,
                 0,
                 0};
+    if (plx::PackedAttr packed = plx::getPacked(type); packed && packed.getForm().isQuantized())
+      job.info.quantized = packed.getForm();
     auto recipe = importRecipe(op.getRecipe());
     if (!recipe)
       return failAt(op, recipe.status().code(), recipe.status().message());

@@ -53,12 +53,23 @@ def Plx_Packed
     : Plx_Attr<"Packed", "packed", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
   let summary = "a product's weight in blocks of columns";
   let description = [{
-    Says that a `[N, K]` weight of `y = x W^T` is stored in the blocked layout of `storage`
-    (`runtime/abi/Call.h`): `#plx.packed<bf16>`, also `f32` and `f16`. The tensor's element type is the
-    storage's. Only ops with the trait `AcceptsPacked` take such tensors.
+    Says that a `[N, K]` weight of `y = x W^T` is stored in the blocked layout of a packed form
+    (`runtime/io/PackedForm.h`). Only ops with the trait `AcceptsPacked` take such tensors.
+
+    Plain forms `f32`, `bf16`, `f16` have that element type: `tensor<96x64xbf16, #plx.packed<bf16>>`.
+    Quantized ones have elements of f32, which is what they decode to:
+    `tensor<96x64xf32, #plx.packed<q4, group = 32>>`. Their values are `q8`, `q6`, `q5`, `q4`
+    (integers), `fp8`, `fp8_e5m2`, `fp4`; `group` neighbours along K share a scale of f16 (16, 32, 64,
+    128, or `channel`: all of K). `zeros = point` adds a zero point to each group, `d (v - z)`,
+    `zeros = min` a minimum, `d v + z`. With `superblock = 256` scales and minima are multiples, by
+    signed bytes, of f16 numbers that 256 neighbours share, as in GGUF's K-quants.
   }];
-  let parameters = (ins "::mlir::Type":$storage);
-  let assemblyFormat = "`<` $storage `>`";
+  let parameters = (ins "::plexus::PackedForm":$form);
+  let extraClassDeclaration = [{
+    /// The element type that a tensor of this form has.
+    ::mlir::Type getStorage() const;
+  }];
+  let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
 

@@ -87,23 +87,3 @@ PackedAttr plx::getPacked(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   return tensor ? dyn_cast_or_null<PackedAttr>(tensor.getEncoding()) : PackedAttr();
 }
-
-//===--- Packed
-//------------------------------------------------------------------------------------===//
-
-LogicalResult PackedAttr::verify(function_ref<InFlightDiagnostic()> emitError, Type storage) {
-  if (!storage.isF32() && !storage.isF16() && !storage.isBF16())
-    return emitError() << "#plx.packed storage must be f32, bf16 or f16, found " << storage;
-  return success();
-}
-
-LogicalResult PackedAttr::verifyEncoding(ArrayRef<int64_t> shape, Type elementType,
-                                         function_ref<InFlightDiagnostic()> emitError) const {
-  if (shape.size() != 2 || ShapedType::isDynamicShape(shape))
-    return emitError() << "#plx.packed needs a static matrix [out, in], found rank "
-                       << shape.size();
-  if (elementType != getStorage())
-    return emitError() << "#plx.packed<" << getStorage() << "> on elements of type " << elementType
-                       << ", expected " << getStorage();
-  return success();
-}

@@ -9,6 +9,16 @@
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/IR/TensorEncoding.h"
 
+#include "runtime/io/PackedForm.h"
+#include "llvm/ADT/Hashing.h"
+
+namespace plexus {
+/// Attributes are unique by their parameters.
+inline llvm::hash_code hash_value(const PackedForm &form) {
+  return llvm::hash_combine(form.values, form.zeros, form.group, form.superblock);
+}
+} // namespace plexus
+
 #include "dialects/plx/PlxDialect.h.inc"
 #include "dialects/plx/PlxEnums.h.inc"
 

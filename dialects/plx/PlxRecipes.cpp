@@ -76,6 +76,9 @@ FailureOr<RankedTensorType> SourceAttr::inferType(RankedTensorType expected,
                 << getName() << "\" : tensor<...>>";
     return failure();
   }
+  // What a file holds quantized decodes to f16 unless the blocks are kept (keptForm).
+  if (getPacked(type))
+    return RankedTensorType::get(type.getShape(), Float16Type::get(getContext()));
   return type;
 }
 

@@ -412,7 +412,7 @@ Status GgufFile::checkTensorTypes() const {
   return error(Code::Unsupported)
          << path_
          << ": tensors of types that Plexus does not decode (it does F32, F16, BF16, Q8_0, "
-         << "Q4_0 and Q4_1):" << list;
+         << "Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K and Q6_K):" << list;
 }
 
 } // namespace plexus::frontends

@@ -2,9 +2,11 @@
 //--------------------------------------------===//
 // Gives matrices of products a packed encoding and vectors the type f32.
 //===----------------------------------------------------------------------------------------------===//
+#include "dialects/plx/Packed.h"
 #include "dialects/plx/PlxOps.h"
 #include "passes/Passes.h"
-#include "llvm/ADT/StringSwitch.h"
+#include "runtime/io/PackedForm.h"
+#include "llvm/Support/GlobPattern.h"
 
 namespace plexus::compiler {
 #define GEN_PASS_DEF_ASSIGNENCODINGS
@@ -36,12 +38,50 @@ public:
   using AssignEncodingsBase::AssignEncodingsBase;
 
   void runOnOperation() override {
+    if (failed(readRules()))
+      return signalPassFailure();
     for (auto model : getOperation().getOps<plx::ModelOp>())
       if (failed(assign(model)))
         return signalPassFailure();
   }
 
 private:
+  /// An exception: another form for the weights that match.
+  struct Rule {
+    StringRef text;
+    llvm::GlobPattern pattern;
+    StringRef form;
+    bool used = false;
+  };
+
+  LogicalResult readRules() {
+    rules.clear();
+    SmallVector<StringRef> texts;
+    StringRef(keep.getValue()).split(texts, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+    for (StringRef text : texts) {
+      auto [name, form] = text.split('=');
+      auto pattern = llvm::GlobPattern::create(name);
+      if (!pattern)
+        return emitError(getOperation().getLoc(), "keep: pattern '")
+               << name << "': " << llvm::toString(pattern.takeError());
+      rules.push_back({text, std::move(*pattern), form});
+    }
+    return success();
+  }
+
+  /// What the first rule that matches the weight or one of its sources says, or `weights`.
+  StringRef wantedForm(plx::WeightOp weight) {
+    for (Rule &rule : rules) {
+      auto matches = [&](StringRef name) { return rule.pattern.match(name); };
+      if (!matches(weight.getSymName()) &&
+          !llvm::any_of(plx::recipeSources(weight.getRecipe()), matches))
+        continue;
+      rule.used = true;
+      return rule.form;
+    }
+    return weights.getValue();
+  }
+
   LogicalResult assign(plx::ModelOp model) {
     llvm::MapVector<StringAttr, SmallVector<plx::ParamOp>> params;
     model.walk([&](plx::ParamOp op) { params[op.getWeightAttr().getAttr()].push_back(op); });
@@ -57,6 +97,9 @@ private:
       for (plx::ParamOp user : users)
         user.getResult().setType(*stored);
     }
+    for (const Rule &rule : rules)
+      if (!rule.used)
+        return model.emitOpError("has no weight of a product for keep's '") << rule.text << "'";
     return success();
   }
 
@@ -65,31 +108,35 @@ private:
     Builder b(&getContext());
     bool product = llvm::any_of(users, isProductWeight);
     if (product && type.getRank() == 2 && llvm::all_of(users, allAcceptPacked)) {
-      FailureOr<Type> element = packedElement(weight, type.getElementType());
-      if (failed(element))
+      FailureOr<plexus::PackedForm> form = packedForm(weight, type.getElementType());
+      if (failed(form))
         return failure();
-      return RankedTensorType::get(type.getShape(), *element,
-                                   plx::PackedAttr::get(&getContext(), *element));
+      auto packed = plx::PackedAttr::get(&getContext(), *form);
+      return RankedTensorType::get(type.getShape(), packed.getStorage(), packed);
     }
     if (type.getRank() == 1)
       return RankedTensorType::get(type.getShape(), b.getF32Type());
     return type;
   }
 
-  FailureOr<Type> packedElement(plx::WeightOp weight, Type source) {
-    Builder b(&getContext());
-    Type kept = source.isBF16() || source.isF16() ? source : b.getF32Type();
-    Type element = llvm::StringSwitch<Type>(weights)
-                       .Case("source", kept)
-                       .Case("f32", b.getF32Type())
-                       .Case("bf16", b.getBF16Type())
-                       .Case("f16", b.getF16Type())
-                       .Default({});
-    if (!element)
-      return weight.emitOpError("cannot be stored as '")
-             << weights << "'; stored types are source, f32, bf16, f16";
-    return element;
+  FailureOr<plexus::PackedForm> packedForm(plx::WeightOp weight, Type source) {
+    using plexus::DType;
+    std::optional<plexus::PackedForm> kept = plx::keptForm(weight.getRecipe());
+    StringRef wanted = wantedForm(weight);
+    if (wanted == "source" && kept)
+      return *kept;
+    if (wanted == "source")
+      return plexus::PackedForm::plain(source.isBF16()  ? DType::BF16
+                                       : source.isF16() ? DType::F16
+                                                        : DType::F32);
+    if (auto form = plexus::PackedForm::parse(wanted))
+      return *form;
+    return weight.emitOpError("cannot be stored as '")
+           << wanted << "'; stored forms are source, f32, bf16, f16, q8, q4, ... with a group as "
+           << "in q4:64";
   }
+
+  SmallVector<Rule> rules;
 };
 
 } // namespace

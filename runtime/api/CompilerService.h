@@ -18,8 +18,9 @@ namespace plexus {
 
 /// Choices of a compilation, as the command line names them. Unknown words are refused by name.
 struct CompileChoices {
-  std::string weights = "source"; ///< source, f32, bf16, f16: how weights are stored.
-  std::string compute = "auto";   ///< auto, f32, bf16: how activations enter products.
+  std::string weights = "source"; ///< source, or a form as PackedForm spells it: bf16, q8, q4:64.
+  std::vector<std::string> keep;  ///< Exceptions, "pattern=form": lm_head*=q8.
+  std::string compute = "auto";   ///< auto, f32, bf16, int8: how activations enter products.
   std::string products = "auto";  ///< auto, generated, onednn: products with many rows.
   /// needed, all: which ops are lowered through their decompositions (all: slow, for comparison).
   std::string decompose = "needed";

@@ -47,13 +47,10 @@ void decodeStored(const TensorView &view, int64_t first, int64_t count, float *o
 /// Row by row, from where each row is stored.
 void decodeInterleaved(const TensorView &view, int64_t first, int64_t count, float *out) {
   const int64_t rowLength = view.elements() / view.shape[0];
-  const int64_t group = view.interleavedRows, half = group / 2;
   while (count > 0) {
     int64_t row = first / rowLength, column = first % rowLength;
-    int64_t inGroup = row % group;
-    int64_t stored = row - inGroup + 2 * (inGroup % half) + inGroup / half;
     int64_t part = std::min(count, rowLength - column);
-    decodeStored(view, stored * rowLength + column, part, out);
+    decodeStored(view, view.storedRow(row) * rowLength + column, part, out);
     first += part;
     out += part;
     count -= part;
@@ -87,6 +84,13 @@ int64_t TensorView::elements() const {
   for (int64_t dim : shape)
     product *= dim;
   return product;
+}
+
+int64_t TensorView::storedRow(int64_t row) const {
+  if (interleavedRows == 0)
+    return row;
+  int64_t half = interleavedRows / 2, inGroup = row % interleavedRows;
+  return row - inGroup + 2 * (inGroup % half) + inGroup / half;
 }
 
 void TensorView::drop(int64_t first, int64_t count) const {

@@ -33,6 +33,8 @@ struct TensorView {
   const MappedFile *file = nullptr; ///< The file that `bytes` lies in; null for memory.
 
   int64_t elements() const;
+  /// Where row `row` of the first dimension is stored, counted in rows.
+  int64_t storedRow(int64_t row) const;
   /// `bytes` are elements of `dtype` in the order of `shape`; otherwise only decodeElements reads
   /// it.
   bool isPlain() const { return !block && interleavedRows == 0; }

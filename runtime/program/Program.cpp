@@ -88,7 +88,7 @@ private:
     for (size_t i = 0; i < program_.weights.size(); ++i) {
       const WeightInfo &weight = program_.weights[i];
       std::string where = entry("weights", i) + " '" + weight.name + "'";
-      auto bytes = weightBytes(weight.shape, weight.dtype, weight.encoding);
+      auto bytes = weightBytes(weight.shape, weight.dtype, weight.encoding, weight.quantized);
       if (!bytes)
         return error(Code::Corrupt) << where << ": no such packed form, or too large";
       if (*bytes != weight.bytes)
@@ -262,17 +262,22 @@ uint64_t Program::weightsSize() const {
 }
 
 std::optional<uint64_t> weightBytes(const std::vector<int64_t> &shape, DType dtype,
-                                    WeightEncoding encoding) {
+                                    WeightEncoding encoding,
+                                    const std::optional<PackedForm> &quantized) {
   int64_t elements = product(shape);
-  if (encoding == WeightEncoding::Packed) {
-    bool packable = dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
-    if (shape.size() != 2 || !packable || elements > kMaxElements)
-      return std::nullopt;
-    elements = product({static_cast<int64_t>(roundUp(shape[0], 64)),
-                        static_cast<int64_t>(roundUp(shape[1], dtype == DType::BF16 ? 32 : 16))});
-  }
   if (elements > kMaxElements)
     return std::nullopt;
+  if (encoding == WeightEncoding::Packed) {
+    bool packable =
+        quantized ? dtype == DType::F32 && quantized->isQuantized() && quantized->problem().empty()
+                  : dtype == DType::F32 || dtype == DType::BF16 || dtype == DType::F16;
+    if (shape.size() != 2 || !packable)
+      return std::nullopt;
+    PackedForm form = quantized ? *quantized : PackedForm::plain(dtype);
+    int64_t blocks = static_cast<int64_t>(roundUp(shape[0], kPackedColumns)) / kPackedColumns;
+    auto bytes = static_cast<uint64_t>(blocks * PackedGeometry(form, shape[1]).blockBytes);
+    return bytes > kMaxWeightBytes ? std::nullopt : std::optional<uint64_t>(bytes);
+  }
   return static_cast<uint64_t>(elements) * dtypeSize(dtype);
 }
 

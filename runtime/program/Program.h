@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/io/DType.h"
+#include "runtime/io/PackedForm.h"
 #include "runtime/support/Status.h"
 
 #include <cstddef>
@@ -109,7 +110,7 @@ struct Schedule {
 
 enum class WeightEncoding : uint8_t {
   Dense = 0,  ///< Row-major `shape` of `dtype`.
-  Packed = 1, ///< [N, K] in the blocked layout of runtime/abi/Call.h for `dtype`.
+  Packed = 1, ///< [N, K] in blocks: of `dtype` (runtime/abi/Call.h), or of `quantized`.
 };
 
 struct WeightInfo {
@@ -119,13 +120,19 @@ struct WeightInfo {
   DType dtype = DType::F32;
   WeightEncoding encoding = WeightEncoding::Dense;
   uint64_t offset = 0; ///< In the weights section; a multiple of 64.
-  uint64_t bytes = 0;  ///< weightBytes(shape, dtype, encoding).
+  uint64_t bytes = 0;  ///< weightBytes(shape, dtype, encoding, quantized).
+  /// The form of a packed weight that is not stored as plain `dtype` (which is F32 then).
+  std::optional<PackedForm> quantized = std::nullopt;
+
+  /// The form of a packed weight.
+  PackedForm form() const { return quantized ? *quantized : PackedForm::plain(dtype); }
 };
 
 /// Bytes of a weight in that form; nullopt where the form does not exist (a packed vector, packed
 /// I32) or the size passes kMaxWeightBytes.
 std::optional<uint64_t> weightBytes(const std::vector<int64_t> &shape, DType dtype,
-                                    WeightEncoding encoding);
+                                    WeightEncoding encoding,
+                                    const std::optional<PackedForm> &quantized = std::nullopt);
 
 /// How texts become embeddings, where the source says so: what is tokenized, and how token rows
 /// become one row for a sequence.

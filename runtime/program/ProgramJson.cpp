@@ -218,7 +218,10 @@ WeightInfo readWeight(const JsonCursor &in) {
   weight.layer = static_cast<int>(in.field("layer").integer(-1, kMaxIndex));
   weight.shape = readShape(in.field("shape"));
   weight.dtype = readDType(in.field("dtype"));
-  weight.encoding = readName(in.field("encoding"), kEncodings);
+  // "packed" alone is packed `dtype`; other forms are spelled.
+  weight.quantized = PackedForm::parse(in.field("encoding").string());
+  weight.encoding =
+      weight.quantized ? WeightEncoding::Packed : readName(in.field("encoding"), kEncodings);
   weight.offset = static_cast<uint64_t>(in.field("offset").integer(0, INT64_MAX / 2));
   weight.bytes = static_cast<uint64_t>(in.field("bytes").integer(0, INT64_MAX / 2));
   return weight;
@@ -339,7 +342,8 @@ ordered_json writeWeight(const WeightInfo &w) {
           {"layer", w.layer},
           {"shape", w.shape},
           {"dtype", dtypeName(w.dtype)},
-          {"encoding", nameOf(w.encoding, kEncodings)},
+          {"encoding",
+           w.quantized ? w.quantized->spelling() : std::string(nameOf(w.encoding, kEncodings))},
           {"offset", w.offset},
           {"bytes", w.bytes}};
 }

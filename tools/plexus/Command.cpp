@@ -62,13 +62,19 @@ void ModelArguments::add(CLI::App &command, bool compileOnly) {
       ->required();
   const char *group = "Compilation";
   command
-      .add_option("--weights", choices.weights,
-                  "How weights are stored: source (as in the file), f32, bf16, f16")
+      .add_option(
+          "--weights", choices.weights,
+          "How weights are stored: source (as in the file), f32, bf16, f16, q8, q4 (4 bits, a "
+          "scale for 32 neighbours), q4:64, q4z (zero points), q8:channel, fp8, ...")
       ->group(group)
       ->capture_default_str();
+  addRepeated(command, "--keep", choices.keep,
+              "PATTERN=FORM: another form for weights by name (lm_head*=q8)")
+      ->group(group);
   command
-      .add_option("--compute", choices.compute,
-                  "How activations enter products: auto, f32 (equality with references), bf16")
+      .add_option(
+          "--compute", choices.compute,
+          "How activations enter products: auto, f32 (equality with references), bf16, int8")
       ->group(group)
       ->capture_default_str();
   command

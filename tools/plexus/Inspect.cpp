@@ -27,8 +27,8 @@ struct WeightGroup {
 std::map<std::string, WeightGroup> groupWeights(const Program &program) {
   std::map<std::string, WeightGroup> groups;
   for (const WeightInfo &w : program.weights) {
-    WeightGroup &g = groups[std::string(dtypeName(w.dtype)) +
-                            (w.encoding == WeightEncoding::Packed ? " packed" : " dense")];
+    std::string form = w.quantized ? w.quantized->spelling() : std::string(dtypeName(w.dtype));
+    WeightGroup &g = groups[form + (w.encoding == WeightEncoding::Packed ? " packed" : " dense")];
     ++g.count;
     g.bytes += w.bytes;
   }

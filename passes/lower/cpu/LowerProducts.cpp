@@ -2,17 +2,21 @@
 //-------------------------------------------===//
 // Handlers of plx.fused_linear, and of the ops that read a packed weight as rows.
 //===----------------------------------------------------------------------------------------------===//
+#include "dialects/plx/Packed.h"
 #include "dialects/plx/PlxOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/CallLayout.h"
 #include "passes/lower/cpu/SegmentArgs.h"
 #include "passes/lower/cpu/SegmentLowering.h"
 #include "passes/lower/cpu/emit/Product.h"
+#include "passes/lower/cpu/emit/QuantBlock.h"
 #include "passes/lower/cpu/emit/VectorMath.h"
+#include "runtime/abi/Call.h"
 
 using namespace mlir;
 
@@ -21,10 +25,24 @@ namespace {
 
 using call::MatmulField;
 
-plx_layout layoutOf(plx::PackedAttr packed) {
-  return packed.getStorage().isBF16()  ? PLX_LAYOUT_BF16
-         : packed.getStorage().isF16() ? PLX_LAYOUT_F16
-                                       : PLX_LAYOUT_F32;
+using emit::ProductCompute;
+
+/// How activations enter a product, and why.
+struct ComputeChoice {
+  ProductCompute compute;
+  const char *why;
+};
+
+/// 8-bit activations where the weights have no more bits, bf16 where the ISA multiplies it.
+ComputeChoice chooseCompute(const PackedForm &form, const emit::Isa &isa, Compute wanted) {
+  bool pairs = form.values == PackedValues::BF16 && isa.bf16Dot;
+  if (wanted == Compute::Int8 && form.isInteger())
+    return {ProductCompute::IntAlways, "8-bit products"};
+  if (wanted == Compute::Auto && form.isInteger())
+    return {ProductCompute::IntFew, "8-bit products of few rows, else f32"};
+  if (wanted != Compute::F32 && pairs)
+    return {ProductCompute::Bf16, "bf16 products"};
+  return {ProductCompute::F32, "f32 products"};
 }
 
 /// What becomes of products with more than emit::kFewRows rows.
@@ -35,10 +53,10 @@ struct ManyRows {
 
 /// The cost table. oneDNN reads the blocked layouts only with AVX-512 (measured: elsewhere it falls
 /// to its reference code); there its kernels are the faster ones above a few rows.
-ManyRows decideManyRows(const emit::Isa &isa, const CpuOptions &options, plx_layout layout,
-                        bool bf16Compute) {
+ManyRows decideManyRows(const emit::Isa &isa, const CpuOptions &options,
+                        const emit::ProductSpec &spec) {
   bool runsLayout = isa.vectorBits == 512 &&
-                    (layout == PLX_LAYOUT_F32 || (layout == PLX_LAYOUT_BF16 && bf16Compute));
+                    (spec.form.values == PackedValues::F32 || spec.compute == ProductCompute::Bf16);
   if (options.products == Products::Generated)
     return {false, "products=generated"};
   if (!runsLayout)
@@ -62,9 +80,9 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
   product.spec.k = weight.getDimSize(1);
   product.spec.n = weight.getDimSize(0) / (op.getGated() ? 2 : 1);
   product.spec.gated = op.getGated();
-  product.spec.layout = layoutOf(plx::getPacked(weight));
-  product.spec.bf16Compute = product.spec.layout == PLX_LAYOUT_BF16 && segment.isa().bf16Dot &&
-                             segment.options().compute != Compute::F32;
+  product.spec.form = plx::getPacked(weight).getForm();
+  product.spec.compute =
+      chooseCompute(product.spec.form, segment.isa(), segment.options().compute).compute;
   product.x = segment.asMatrix(loc, segment.buffer(op.getInput()));
   product.rows = segment.rows(loc, product.x);
   product.weight = segment.buffer(op.getWeight());
@@ -106,8 +124,9 @@ void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const 
       {MatmulField::X, call::pointerFromMemref(b, loc, product.x)},
       {MatmulField::XStride, stride(product.x)},
       {MatmulField::Weight, call::pointerFromMemref(b, loc, product.weight)},
-      {MatmulField::Layout, word(product.spec.layout)},
-      {MatmulField::Compute, word(product.spec.bf16Compute ? 1 : 0)},
+      {MatmulField::Layout,
+       word(product.spec.form.values == PackedValues::BF16 ? PLX_LAYOUT_BF16 : PLX_LAYOUT_F32)},
+      {MatmulField::Compute, word(product.spec.compute == ProductCompute::Bf16 ? 1 : 0)},
       {MatmulField::Out, call::pointerFromMemref(b, loc, sums)},
       {MatmulField::OutStride, number(n)},
       // The host keeps its own.
@@ -177,13 +196,37 @@ void emitRowEpilogue(OpBuilder &b, Location loc, const Product &product, Value s
 //===--- plx.fused_linear
 //-------------------------------------------------------------------------===//
 
+/// What the product keeps beside its operands, as memref<?xi8>; null: nothing.
+Value allocateScratch(SegmentLowering &segment, Location loc, const Product &product) {
+  emit::ProductScratch scratch = emit::productScratch(product.spec);
+  OpBuilder &b = segment.builder();
+  if (scratch.rowBytes == 0)
+    return {};
+  if (!scratch.allRows)
+    return segment.allocate(MemRefType::get({scratch.bytes(0)}, b.getI8Type()), {});
+  Value rows = segment.allocate(
+      MemRefType::get({ShapedType::kDynamic, scratch.rowBytes}, b.getI8Type()), product.rows);
+  return memref::CollapseShapeOp::create(b, loc, rows, ArrayRef<ReassociationIndices>{{0, 1}});
+}
+
+/// How the weight is stored, and whether its source's integers were kept.
+std::string describeWeight(plx::FusedLinearOp op, const PackedForm &form) {
+  std::string text = "weights " + form.spelling();
+  auto param = op.getWeight().getDefiningOp<plx::ParamOp>();
+  auto weight =
+      param ? SymbolTable::lookupNearestSymbolFrom<plx::WeightOp>(param, param.getWeightAttr())
+            : plx::WeightOp();
+  if (!form.isQuantized() || !weight)
+    return text;
+  return text + (plx::keptForm(weight.getRecipe()) == form ? " as in the source" : " rounded");
+}
+
 LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) {
   Location loc = op.getLoc();
   OpBuilder &b = segment.builder();
   Product product = describe(segment, op);
   emit::ProductOperands operands{product.x, product.rows, product.weight, {}};
-  if (int64_t bytes = emit::productScratchBytes(product.spec, segment.isa()))
-    operands.scratch = segment.allocate(MemRefType::get({bytes}, b.getI8Type()), {});
+  operands.scratch = allocateScratch(segment, loc, product);
   bool failedEpilogue = false;
   auto epilogue = [&](OpBuilder &inner, Location innerLoc, const emit::ProductLanes &lanes) {
     SmallVector<Value> inputs(lanes.sums.begin(), lanes.sums.end());
@@ -199,8 +242,7 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
     else
       lanes.store(inner, innerLoc, results->front(), product.out, {lanes.row, lanes.column});
   };
-  ManyRows many = decideManyRows(segment.isa(), segment.options(), product.spec.layout,
-                                 product.spec.bf16Compute);
+  ManyRows many = decideManyRows(segment.isa(), segment.options(), product.spec);
   emit::ProductFallback fallback;
   if (many.oneDnn) {
     int64_t n = product.spec.n * (product.spec.gated ? 2 : 1);
@@ -218,9 +260,11 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
       [&] { emit::emitProduct(b, loc, segment.isa(), product.spec, operands, epilogue, fallback); },
       emit::kFewRows);
   std::string few = std::to_string(emit::kFewRows);
-  segment.report(op, many.oneDnn ? "generated, oneDNN above " + few + " rows" : "generated",
-                 Twine(many.why) + " (" + segment.isa().name +
-                     (product.spec.bf16Compute ? ", bf16 products)" : ", f32 products)"));
+  segment.report(
+      op, many.oneDnn ? "generated, oneDNN above " + few + " rows" : "generated",
+      Twine(many.why) + " (" + segment.isa().name + ", " +
+          chooseCompute(product.spec.form, segment.isa(), segment.options().compute).why + ", " +
+          describeWeight(op, product.spec.form) + ")");
   return failure(failedEpilogue);
 }
 
@@ -231,7 +275,7 @@ bool takesFusedLinear(Operation *op) {
 //===--- Rows of weights
 //--------------------------------------------------------------------------===//
 
-/// Element [row, column] of a weight matrix, dense or packed, as it is stored.
+/// Element [row, column] of a weight matrix, dense or packed as plain floats, as it is stored.
 class WeightReader {
 public:
   WeightReader(SegmentLowering &segment, OpBuilder &b, Location loc, Value tensor)
@@ -242,7 +286,7 @@ public:
       memref = buffer;
       return;
     }
-    pairs = packed.getStorage().isBF16() ? 2 : 1;
+    pairs = packed.getForm().info().unit;
     // [N/64][K/(16 pairs)][16][64][pairs], runtime/abi/Call.h
     int64_t n = llvm::divideCeil(type.getDimSize(0), 64);
     int64_t k = llvm::divideCeil(type.getDimSize(1), 16 * pairs);
@@ -287,11 +331,20 @@ Value converted(OpBuilder &b, Location loc, Value value, Type type) {
   return arith::TruncFOp::create(b, loc, type, wide);
 }
 
-/// scf.parallel over rows, each a loop over `columns`: out[row, column] = element(row, column).
-void forEachElement(OpBuilder &b, Location loc, Value rows, int64_t columns,
-                    function_ref<Value(OpBuilder &, Value row)> prepare,
-                    function_ref<Value(OpBuilder &, Value prepared, Value column)> element,
-                    Value out) {
+/// The weight's row that row `row` of the output is, at a place inside a loop.
+using RowOf = function_ref<Value(OpBuilder &, Value row)>;
+
+/// out[row, ...] = the weight's row rowOf(row), for `rows` rows: scf.parallel over rows.
+void gatherRows(SegmentLowering &segment, Location loc, Value weight, Value rows, RowOf rowOf,
+                Value out) {
+  OpBuilder &b = segment.builder();
+  auto type = cast<RankedTensorType>(weight.getType());
+  int64_t columns = type.getDimSize(1);
+  plx::PackedAttr packed = plx::getPacked(type);
+  bool quantized = packed && packed.getForm().isQuantized();
+  std::optional<WeightReader> reader;
+  if (!quantized)
+    reader.emplace(segment, b, loc, weight);
   OpBuilder::InsertionGuard guard(b);
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
   Value one = arith::ConstantIndexOp::create(b, loc, 1);
@@ -299,23 +352,28 @@ void forEachElement(OpBuilder &b, Location loc, Value rows, int64_t columns,
   auto parallel = scf::ParallelOp::create(b, loc, zero, rows, one);
   parallel->setAttr(kWorkAttr, b.getI64IntegerAttr(4 * columns));
   b.setInsertionPointToStart(parallel.getBody());
-  Value row = parallel.getInductionVars().front();
-  Value prepared = prepare(b, row);
+  Value row = parallel.getInductionVars().front(), from = rowOf(b, row);
+  auto store = [&](Value column, Value value) {
+    value = converted(b, loc, value, cast<MemRefType>(out.getType()).getElementType());
+    memref::StoreOp::create(b, loc, value, out, ValueRange{row, column});
+  };
+  if (quantized) {
+    emit::QuantBlock block({b, loc}, packed.getForm(), columns, segment.buffer(weight), 1);
+    block.decodeRow(from, [&](Value k, Value element) {
+      store(k, vector::ExtractOp::create(b, loc, element, int64_t(0)));
+    });
+    return;
+  }
   auto loop = scf::ForOp::create(b, loc, zero, width, one);
   b.setInsertionPointToStart(loop.getBody());
-  Value column = loop.getInductionVar();
-  Value value = converted(b, loc, element(b, prepared, column),
-                          cast<MemRefType>(out.getType()).getElementType());
-  memref::StoreOp::create(b, loc, value, out, ValueRange{row, column});
+  store(loop.getInductionVar(), reader->load(from, loop.getInductionVar()));
 }
 
 LogicalResult lowerEmbedding(SegmentLowering &segment, plx::EmbeddingOp op) {
   Location loc = op.getLoc();
-  OpBuilder &b = segment.builder();
   auto table = cast<RankedTensorType>(op.getTable().getType());
   Value ids = segment.buffer(op.getIds());
   Value out = segment.allocateLike(op.getResult(), op.getIds());
-  WeightReader reader(segment, b, loc, op.getTable());
   auto clampedId = [&](OpBuilder &inner, Value row) -> Value {
     Value id = memref::LoadOp::create(inner, loc, ids, row);
     Value low = arith::ConstantIntOp::create(inner, loc, 0, 32);
@@ -324,9 +382,7 @@ LogicalResult lowerEmbedding(SegmentLowering &segment, plx::EmbeddingOp op) {
     id = arith::MinSIOp::create(inner, loc, id, high);
     return arith::IndexCastOp::create(inner, loc, inner.getIndexType(), id);
   };
-  forEachElement(
-      b, loc, segment.rows(loc, out), table.getDimSize(1), clampedId,
-      [&](OpBuilder &, Value id, Value column) { return reader.load(id, column); }, out);
+  gatherRows(segment, loc, op.getTable(), segment.rows(loc, out), clampedId, out);
   segment.report(op, "generated",
                  plx::getPacked(table) ? "rows gathered from the packed weight"
                                        : "rows gathered from the dense table");
@@ -335,14 +391,11 @@ LogicalResult lowerEmbedding(SegmentLowering &segment, plx::EmbeddingOp op) {
 
 LogicalResult lowerUnpack(SegmentLowering &segment, plx::UnpackOp op) {
   Location loc = op.getLoc();
-  OpBuilder &b = segment.builder();
   auto type = cast<RankedTensorType>(op.getType());
   Value out = segment.allocate(op.getResult());
-  WeightReader reader(segment, b, loc, op.getInput());
-  forEachElement(
-      b, loc, segment.indexConstant(loc, type.getDimSize(0)), type.getDimSize(1),
-      [](OpBuilder &, Value row) { return row; },
-      [&](OpBuilder &, Value row, Value column) { return reader.load(row, column); }, out);
+  gatherRows(
+      segment, loc, op.getInput(), segment.indexConstant(loc, type.getDimSize(0)),
+      [](OpBuilder &, Value row) { return row; }, out);
   segment.report(op, "generated", "a packed weight is unpacked at every call: slow");
   return success();
 }

@@ -57,6 +57,7 @@ private:
                           .Case("auto", Compute::Auto)
                           .Case("f32", Compute::F32)
                           .Case("bf16", Compute::Bf16)
+                          .Case("int8", Compute::Int8)
                           .Default(std::nullopt);
     if (!howProducts || !howCompute)
       return failure();

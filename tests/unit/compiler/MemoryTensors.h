@@ -32,6 +32,27 @@ public:
     for (const auto &entry : views_)
       names_.push_back(entry.first);
   }
+  /// Random blocks of a quantized format, with scales that are finite.
+  void addBlocks(const std::string &name, std::vector<int64_t> shape, std::string_view format,
+                 int64_t interleavedRows = 0) {
+    TensorView view;
+    view.shape = std::move(shape);
+    view.block = findBlockFormat(format);
+    view.interleavedRows = interleavedRows;
+    std::vector<uint8_t> &bytes = bytes_[name];
+    bytes.resize(static_cast<size_t>(view.elements() / view.block->elements) * view.block->bytes);
+    for (uint8_t &byte : bytes)
+      byte = static_cast<uint8_t>(random_());
+    for (size_t at = 0; at < bytes.size(); at += view.block->bytes) {
+      auto putHalf = [&](size_t offset) { bytes[at + offset + 1] = 0x2c | (random_() & 0x83); };
+      putHalf(format == "Q6_K" ? 208 : 0);
+      putHalf(format == "Q6_K" ? 208 : 2);
+    }
+    view.bytes = bytes.data();
+    view.size = bytes.size();
+    views_[name] = view;
+    names_.push_back(name);
+  }
   std::vector<float> values(const std::string &name) const {
     const TensorView &view = views_.at(name);
     std::vector<float> out(static_cast<size_t>(view.elements()));

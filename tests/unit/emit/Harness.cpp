@@ -51,8 +51,11 @@ llvm::ArrayRef<Isa> testIsas() {
   static const std::vector<Isa> levels = [] {
     std::vector<Isa> result(isas().begin(), isas().end());
     if (!hostHasAvx512())
-      for (Isa &isa : result)
+      for (Isa &isa : result) {
         isa.bf16Dot = false;
+        if (isa.byteDot == ByteDot::Vnni)
+          isa.byteDot = ByteDot::Generic;
+      }
     return result;
   }();
   return levels;

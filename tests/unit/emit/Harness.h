@@ -74,7 +74,7 @@ private:
 
 /// Whether this machine has AVX512_BF16 and the rest of "avx512".
 bool hostHasAvx512();
-/// The levels to test here: all, with bf16Dot off where the machine lacks it.
+/// The levels to test here: all, without the dot products that the machine lacks.
 llvm::ArrayRef<Isa> testIsas();
 
 } // namespace plexus::emit::test

@@ -11,21 +11,27 @@
 using namespace mlir;
 using namespace plexus::emit;
 using namespace plexus::emit::test;
+using plexus::PackedForm;
+using plexus::PackedGeometry;
+using plexus::PackedValues;
+using plexus::PackedZeros;
 
 namespace {
 
+constexpr int64_t kMostRows = 200;
+
 struct Case {
   int64_t k, n;
-  plx_layout layout;
+  PackedForm form;
   bool gated = false;
 };
 
 /// out = x W (+ bias), or gate * up when gated.
 class Product {
 public:
-  Product(const Isa &isa, const Case &c, bool bf16Compute = false)
-      : spec{c.k, c.n, c.layout, c.gated, bf16Compute}, weight(packed(spec, 1)),
-        bias(randomFloats(c.n, 2)), scratch(productScratchBytes(spec, isa) + 64) {
+  Product(const Isa &isa, const Case &c, ProductCompute compute = ProductCompute::F32)
+      : spec{c.k, c.n, c.form, c.gated, compute}, weight(packed(spec, 1)),
+        bias(randomFloats(c.n, 2)), scratch(productScratch(spec).bytes(kMostRows) + 64) {
     code =
         compiler.compile(isa,
                          {compiler.stridedRows(c.k), compiler.index(), compiler.bytes(),
@@ -69,6 +75,20 @@ public:
     return sum(gate) * sum(gate + 32) + bias[column];
   }
 
+  /// All bytes of all values, whatever the form; scales stay.
+  void fillValues(unsigned char byte) {
+    PackedGeometry place(spec.form, spec.k);
+    for (int64_t block = 0; block < spec.blocks(); ++block)
+      for (int64_t g = 0; g < place.groups; ++g)
+        std::memset(
+            &weight.bytes[block * place.blockBytes + place.recordOffset(g) + place.headerBytes],
+            byte, place.recordBytes - place.headerBytes);
+    QuantizedReader read(spec.form, spec.k, weight.bytes.data());
+    for (int64_t k = 0; k < spec.k; ++k)
+      for (int64_t column = 0; column < weight.packedColumns; ++column)
+        weight.values[k * weight.packedColumns + column] = read(k, column);
+  }
+
   ProductSpec spec;
 
 private:
@@ -81,15 +101,14 @@ private:
 
 void checkProduct(const Isa &isa, const Case &c) {
   SCOPED_TRACE(isa.name.str() + " k=" + std::to_string(c.k) + " n=" + std::to_string(c.n) +
-               " layout=" + std::to_string(c.layout) + (c.gated ? " gated" : ""));
+               " form=" + c.form.spelling() + (c.gated ? " gated" : ""));
   Product product(isa, c);
-  constexpr int64_t kMost = 200;
   int64_t stride = c.k + 3;
-  std::vector<float> x = randomFloats(kMost * stride, 3);
-  for (int64_t i = 0; i < kMost; ++i) // what lies between the rows must not matter
+  std::vector<float> x = randomFloats(kMostRows * stride, 3);
+  for (int64_t i = 0; i < kMostRows; ++i) // what lies between the rows must not matter
     for (int64_t k = c.k; k < stride; ++k)
       x[i * stride + k] = NAN;
-  std::vector<float> all = product.run(x, kMost, stride);
+  std::vector<float> all = product.run(x, kMostRows, stride);
   for (int64_t row : {0, 1, 99, 195, 199})
     for (int64_t column = 0; column < c.n; ++column) {
       double want = product.expected(&x[row * stride], column);
@@ -106,17 +125,17 @@ void checkProduct(const Isa &isa, const Case &c) {
 
 TEST(Product, EqualsAPlainLoopAndRowsDoNotDependOnTheirNumber) {
   for (const Isa &isa : testIsas())
-    for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16, PLX_LAYOUT_F16})
+    for (PackedValues values : {PackedValues::F32, PackedValues::BF16, PackedValues::F16})
       for (auto [k, n] :
            {std::pair<int64_t, int64_t>{576, 192}, {300, 70}, {1, 1}, {17, 65}, {258, 64}})
-        checkProduct(isa, {k, n, layout});
+        checkProduct(isa, {k, n, {values}});
 }
 
 TEST(Product, GatedEpilogueGetsBothHalves) {
   for (const Isa &isa : testIsas())
-    for (plx_layout layout : {PLX_LAYOUT_F32, PLX_LAYOUT_BF16})
+    for (PackedValues values : {PackedValues::F32, PackedValues::BF16})
       for (auto [k, n] : {std::pair<int64_t, int64_t>{128, 96}, {65, 33}, {17, 7}})
-        checkProduct(isa, {k, n, layout, /*gated=*/true});
+        checkProduct(isa, {k, n, {values}, /*gated=*/true});
 }
 
 TEST(Product, Bf16DotRoundsActivationsOnce) {
@@ -124,7 +143,7 @@ TEST(Product, Bf16DotRoundsActivationsOnce) {
   if (!isa.bf16Dot)
     GTEST_SKIP() << "this machine has no AVX512_BF16";
   for (auto [k, n] : {std::pair<int64_t, int64_t>{576, 192}, {33, 70}}) {
-    Product product(isa, {k, n, PLX_LAYOUT_BF16}, /*bf16Compute=*/true);
+    Product product(isa, {k, n, {PackedValues::BF16}}, ProductCompute::Bf16);
     std::vector<float> x = randomFloats(16 * k, 3);
     std::vector<float> all = product.run(x, 16, k);
     std::vector<float> rounded = x;
@@ -136,6 +155,135 @@ TEST(Product, Bf16DotRoundsActivationsOnce) {
     for (int64_t rows : {1, 2, 3, 5, 7}) {
       std::vector<float> some = product.run(x, rows, k);
       ASSERT_EQ(std::memcmp(some.data(), all.data(), some.size() * sizeof(float)), 0);
+    }
+  }
+}
+
+/// Forms that between them have every kind of values, zeros, group and superblock.
+std::vector<PackedForm> quantizedForms() {
+  std::vector<PackedForm> forms;
+  for (const char *text : {"q8", "q8:channel", "q8m:64", "q8z:16", "q4", "q4:channel", "q4z:128",
+                           "q4m", "q4m:32/256", "q5", "q5m:32/256", "q6:16/256", "q6:64"})
+    forms.push_back(*PackedForm::parse(text));
+  return forms;
+}
+
+TEST(QuantizedProduct, EqualsAPlainLoopOverTheDecodedWeights) {
+  std::vector<PackedForm> forms = quantizedForms();
+  for (const char *text : {"fp8", "fp8_e5m2:64", "fp4", "fp4:channel"})
+    forms.push_back(*PackedForm::parse(text));
+  for (const Isa &isa : testIsas())
+    for (const PackedForm &form : forms)
+      checkProduct(isa, {300, 70, form});
+  for (auto [k, n] : {std::pair<int64_t, int64_t>{576, 192}, {1, 1}, {17, 65}})
+    checkProduct(testIsas().back(), {k, n, forms.front()});
+}
+
+TEST(QuantizedProduct, GatedEpilogueGetsBothHalves) {
+  for (const Isa &isa : testIsas())
+    checkProduct(isa, {65, 33, *PackedForm::parse("q4"), /*gated=*/true});
+}
+
+/// x as the integer products round it.
+std::vector<float> roundedSteps(const std::vector<float> &x, int64_t rows, int64_t k,
+                                int64_t stride, int64_t step) {
+  std::vector<float> out = x;
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t first = 0; first < k; first += step) {
+      float *begin = &out[row * stride + first], peak = 0;
+      int64_t size = std::min(step, k - first);
+      for (int64_t i = 0; i < size; ++i)
+        peak = std::max(peak, std::abs(begin[i]));
+      for (int64_t i = 0; i < size; ++i)
+        begin[i] = peak == 0 ? 0 : std::nearbyint(begin[i] * (127 / peak)) * (peak / 127);
+    }
+  return out;
+}
+
+/// k that share a scale of the activations.
+int64_t stepOf(const PackedForm &form, int64_t k) {
+  if (form.group)
+    return form.group;
+  int64_t padded = (k + 31) / 32 * 32, step = 128;
+  while (padded % step)
+    step -= 32;
+  return step;
+}
+
+void checkIntegerProduct(const Isa &isa, const Case &c) {
+  SCOPED_TRACE(isa.name.str() + " k=" + std::to_string(c.k) + " n=" + std::to_string(c.n) +
+               " form=" + c.form.spelling() + (c.gated ? " gated" : ""));
+  Product product(isa, c, ProductCompute::IntAlways);
+  int64_t stride = c.k + 3;
+  std::vector<float> x = randomFloats(kMostRows * stride, 3);
+  std::fill_n(x.begin() + stride, c.k, 0.0f); // row 1: no scale at all
+  std::vector<float> rounded = roundedSteps(x, kMostRows, c.k, stride, stepOf(c.form, c.k));
+  std::vector<float> all = product.run(x, kMostRows, stride);
+  for (int64_t row : {0, 1, 99, 199})
+    for (int64_t column = 0; column < c.n; ++column) {
+      double want = product.expected(&rounded[row * stride], column);
+      double scale = c.gated ? c.k : std::sqrt(static_cast<double>(c.k));
+      ASSERT_NEAR(all[row * c.n + column], want, 1e-4 * (scale + std::abs(want)))
+          << "row " << row << " column " << column;
+    }
+  for (int64_t rows : {1, 2, 3, 5, 7, 16, 17, 65}) {
+    std::vector<float> some = product.run(x, rows, stride);
+    ASSERT_EQ(std::memcmp(some.data(), all.data(), some.size() * sizeof(float)), 0)
+        << "bits differ with " << rows << " rows";
+  }
+}
+
+TEST(IntegerProduct, EqualsAPlainLoopOverRoundedActivations) {
+  for (const Isa &isa : testIsas())
+    for (const PackedForm &form : quantizedForms())
+      checkIntegerProduct(isa, {300, 70, form});
+  for (const char *form : {"q8", "q8:channel", "q4m:32/256"})
+    for (auto [k, n] : {std::pair<int64_t, int64_t>{576, 192}, {1, 1}, {17, 65}})
+      checkIntegerProduct(testIsas().back(), {k, n, *PackedForm::parse(form)});
+}
+
+TEST(IntegerProduct, GatedEpilogueGetsBothHalves) {
+  for (const Isa &isa : testIsas())
+    for (const char *form : {"q8", "q4m"})
+      checkIntegerProduct(isa, {65, 33, *PackedForm::parse(form), /*gated=*/true});
+}
+
+TEST(IntegerProduct, OfFewRowsLeavesManyToF32) {
+  const Isa &isa = testIsas().back();
+  Case c{300, 70, *PackedForm::parse("q4")};
+  std::vector<float> x = randomFloats(17 * c.k, 3);
+  Product few(isa, c, ProductCompute::IntFew), always(isa, c, ProductCompute::IntAlways),
+      floats(isa, c);
+  EXPECT_EQ(few.run(x, 16, c.k), always.run(x, 16, c.k));
+  EXPECT_EQ(few.run(x, 17, c.k), floats.run(x, 17, c.k));
+}
+
+TEST(IntegerProduct, TakesTheLargestMagnitudes) {
+  // What 16 bits could not hold: -128, and 15, against 127 throughout.
+  for (const Isa &isa : testIsas())
+    for (const char *form : {"q8", "q4m:128", "q5m", "q6m"}) {
+      if (isa.byteDot == ByteDot::Generic)
+        continue;
+      ProductSpec spec{256, 64, *PackedForm::parse(form), false, ProductCompute::IntAlways};
+      Product product(isa, {spec.k, spec.n, spec.form}, ProductCompute::IntAlways);
+      product.fillValues(spec.form.values == PackedValues::Q8 ? 0x80 : 0xff);
+      std::vector<float> x(spec.k, 1.0f);
+      std::vector<float> out = product.run(x, 1, spec.k);
+      for (int64_t column = 0; column < spec.n; ++column)
+        ASSERT_NEAR(out[column], product.expected(x.data(), column), 1e-3) << form;
+    }
+}
+
+TEST(IntegerProduct, KeepsNotANumber) {
+  for (const Isa &isa : testIsas()) {
+    Case c{96, 70, *PackedForm::parse("q8")};
+    Product product(isa, c, ProductCompute::IntAlways);
+    std::vector<float> x = randomFloats(2 * c.k, 3);
+    x[c.k + 40] = NAN;
+    std::vector<float> out = product.run(x, 2, c.k);
+    for (int64_t column = 0; column < c.n; ++column) {
+      EXPECT_TRUE(std::isfinite(out[column]));
+      EXPECT_TRUE(std::isnan(out[c.n + column]));
     }
   }
 }

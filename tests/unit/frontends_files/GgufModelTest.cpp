@@ -178,8 +178,8 @@ TEST(GgufModel, OtherArchitecturesAndTensorsAreRefusedByName) {
   expectRefused(extra, Code::Unsupported,
                 "blk.0.ffn_gate_inp.weight [4]\n  blk.00.attn_v.weight [4, 8]\n  blk.1.attn_v");
   GgufBytes quantized = plain();
-  quantized.tensor("output.weight", {5, 256}, 14, std::string(1050, '\0'));
-  expectRefused(quantized, Code::Unsupported, "Q6_K, as in tensor \"output.weight\"");
+  quantized.tensor("output.weight", {5, 256}, 10, std::string(420, '\0'));
+  expectRefused(quantized, Code::Unsupported, "Q2_K, as in tensor \"output.weight\"");
   GgufBytes noTensors = metadata();
   expectRefused(noTensors, Code::NotFound, "token_embd.weight");
 }

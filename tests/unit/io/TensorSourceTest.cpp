@@ -44,7 +44,7 @@ TEST(BlockFormat, DecodesByTheDefinitions) {
     EXPECT_EQ(out[size_t(i)], 2.0f * float(i) - 3.0f);
     EXPECT_EQ(out[size_t(i) + 16], 2.0f * float(15 - i) - 3.0f);
   }
-  EXPECT_EQ(findBlockFormat("Q4_K"), nullptr);
+  EXPECT_EQ(findBlockFormat("Q2_K"), nullptr);
 }
 
 TEST(DecodeElements, RangesMayBeginAndEndInsideBlocks) {

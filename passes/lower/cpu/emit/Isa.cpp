@@ -4,8 +4,8 @@
 namespace plexus::emit {
 
 static constexpr Isa kIsas[] = {
-    {"avx512", "x86-64-v4", "+avx512vnni,+avx512bf16", 512, 32, true},
-    {"x86-64-v3", "x86-64-v3", "", 256, 16, false},
+    {"avx512", "x86-64-v4", "+avx512vnni,+avx512bf16", 512, 32, true, ByteDot::Vnni},
+    {"x86-64-v3", "x86-64-v3", "", 256, 16, false, ByteDot::Avx2},
 };
 
 llvm::ArrayRef<Isa> isas() { return kIsas; }

@@ -3,6 +3,8 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Code.h"
+#include "passes/lower/cpu/emit/ProductParts.h"
+#include "passes/lower/cpu/emit/QuantBlock.h"
 #include "llvm/Support/MathExtras.h"
 #include <numeric>
 
@@ -12,42 +14,16 @@ namespace plexus::emit {
 
 namespace {
 
-constexpr int64_t kBlock = 64; // weight columns of a block
 /// k of one pass over the rows in the streaming variant: this chunk and the next stay in L1.
 constexpr int64_t kFewChunk = 32;
 /// k and rows of one pass in the tiled variant: its panel stays in L2, a column group of it in L1.
 constexpr int64_t kManyChunk = 256, kManyRows = 192;
-/// How a packed layout is addressed. An element is what a row of 64 columns is made of.
-struct LayoutInfo {
-  int64_t kMultiple; ///< k is padded to a multiple of this
-  int64_t unit;      ///< k in an element (bf16 pairs: 2)
-  int64_t elementBytes;
-};
-
-LayoutInfo layoutInfo(plx_layout layout) {
-  switch (layout) {
-  case PLX_LAYOUT_BF16:
-    return {32, 2, 4};
-  case PLX_LAYOUT_F16:
-    return {16, 1, 2};
-  case PLX_LAYOUT_F32:
-    break;
-  }
-  return {16, 1, 4};
-}
-
-int64_t paddedK(const ProductSpec &spec) {
-  return llvm::alignTo(spec.k, layoutInfo(spec.layout).kMultiple);
-}
-
-/// Elements of one block of 64 columns.
-int64_t blockElements(const ProductSpec &spec) {
-  return paddedK(spec) / layoutInfo(spec.layout).unit * kBlock;
-}
+/// k of a panel for few rows: it stays in L1.
+constexpr int64_t kFewPanel = 64;
 
 /// A place that a register tile reads weights from.
 struct Source {
-  bool panel;     ///< f32, in the order of the tile; otherwise packed as spec.layout says
+  bool panel;     ///< f32, in the order of the tile; otherwise packed as spec.form says
   Value memref;   ///< flat
   Value base;     ///< first element of the tile's columns at unit `origin`
   Value origin;   ///< in units
@@ -68,10 +44,11 @@ public:
 private:
   void roundActivations();
   void emitBlock(Value block, Value first, Value rowCount, int64_t maxRows, bool many);
-  void fillZero(Value rowCount);
   void emitStreamed(Value block, Value begin, Value end, Value rowCount, bool many);
   void emitPanel(Value block, Value begin, Value end, Value rowCount);
   void packPanel(Value block, Value begin, Value end);
+  void decodePanel(Value block, Value begin, Value end);
+  Value panelPlace(Value column) const;
   void emitTile(const Source &source, int64_t rows, int64_t vectors, Value row, Value column,
                 Value begin, Value end);
   Code::Values multiply(const Source &source, int64_t rows, int64_t vectors, Value row, Value unit,
@@ -80,13 +57,15 @@ private:
   Value activation(const Source &source, Value row, Value unit, int64_t part);
   void prefetch(const Source &source, int64_t vectors, Value unit, int64_t unrolled);
   Value dot(Value x, Value w, Value sum);
-  void emitEpilogue(Value block, Value rowCount);
 
   Source packedBlock(Value block) const;
   Value loadPacked(const Source &source, Value unit, int64_t vector);
   int64_t tileVectors(int64_t rows) const;
   int64_t panelWidth() const { return tileVectors(kTileRows) * lanes; }
   bool usesPanel(bool many) const;
+  /// Elements of one block of 64 columns, and bytes of one; plain forms only.
+  int64_t blockElements() const { return geometry.paddedK / unitK * kBlock; }
+  int64_t elementBytes() const { return spec.form.info().bits * unitK / 8; }
 
   static constexpr int64_t kTileRows = 6;
 
@@ -95,27 +74,30 @@ private:
   const ProductSpec &spec;
   const ProductOperands &operands;
   const ProductEpilogue &epilogue;
-  LayoutInfo layout;
+  PackedGeometry geometry;
+  int64_t unitK; ///< k in an element of the weight (bf16 pairs: 2)
   int64_t lanes;
-  bool dots = false; ///< the streaming variant of bf16Compute
+  int64_t panelDepth = kManyChunk; ///< k of the panel
+  bool dots = false;               ///< the streaming variant of Bf16
   Type packedElement;
   Value weight; ///< the packed weight as a flat memref of elements
-  Value pairs;  ///< bf16Compute: [kFewRows][paddedK / 2] pairs of activations
+  Value pairs;  ///< Bf16: [kFewRows][paddedK / 2] pairs of activations
   Value sums;   ///< [rows][64] f32, on the stack
-  Value panel;  ///< [64 / width][kManyChunk][width] f32, on the stack
+  Value panel;  ///< [64 / width][panelDepth][width] f32, on the stack
   Value firstRow;
 };
 
 ProductEmitter::ProductEmitter(Code code, const Isa &isa, const ProductSpec &spec,
                                const ProductOperands &operands, const ProductEpilogue &epilogue)
     : code(code), isa(isa), spec(spec), operands(operands), epilogue(epilogue),
-      layout(layoutInfo(spec.layout)), lanes(isa.lanes()) {
+      geometry(spec.form, spec.k), unitK(spec.form.info().unit), lanes(isa.lanes()) {
   OpBuilder &builder = code.builder;
-  packedElement = spec.layout == PLX_LAYOUT_BF16  ? Type(builder.getI32Type())
-                  : spec.layout == PLX_LAYOUT_F16 ? Type(builder.getF16Type())
-                                                  : Type(builder.getF32Type());
-  weight =
-      code.view(operands.weight, code.index(0), spec.blocks() * blockElements(spec), packedElement);
+  packedElement = spec.form.values == PackedValues::BF16  ? Type(builder.getI32Type())
+                  : spec.form.values == PackedValues::F16 ? Type(builder.getF16Type())
+                                                          : Type(builder.getF32Type());
+  if (!spec.form.isQuantized())
+    weight =
+        code.view(operands.weight, code.index(0), spec.blocks() * blockElements(), packedElement);
 }
 
 /// Vectors across of a tile of `rows`: as many as leave registers for weights and activations.
@@ -127,18 +109,20 @@ int64_t ProductEmitter::tileVectors(int64_t rows) const {
 /// With many rows the panel holds f32 in the order in which a register tile wants it. A lone odd k
 /// of a bf16 pair is read from a panel too: the streaming tile takes whole pairs.
 bool ProductEmitter::usesPanel(bool many) const {
+  if (spec.form.isQuantized())
+    return true;
   if (many)
-    return spec.layout != PLX_LAYOUT_F32 || panelWidth() != kBlock;
-  return spec.layout == PLX_LAYOUT_BF16 && spec.k % 2 != 0 && !spec.bf16Compute;
+    return spec.form.values != PackedValues::F32 || panelWidth() != kBlock;
+  return spec.form.values == PackedValues::BF16 && spec.k % 2 != 0 && !dots;
 }
 
 Source ProductEmitter::packedBlock(Value block) const {
-  Value base = code.mul(block, blockElements(spec));
-  return {false, weight, base, code.index(0), layout.unit, kBlock, Value()};
+  Value base = code.mul(block, blockElements());
+  return {false, weight, base, code.index(0), unitK, kBlock, Value()};
 }
 
 void ProductEmitter::emitFew() {
-  dots = spec.bf16Compute;
+  dots = spec.compute == ProductCompute::Bf16;
   if (dots)
     roundActivations();
   code.parallel(code.index(spec.blocks()), [&](Value block) {
@@ -159,7 +143,7 @@ void ProductEmitter::emitMany() {
 /// pairs[row] = bf16 of x[row], zero padded to whole blocks.
 void ProductEmitter::roundActivations() {
   Type bf16 = code.builder.getBF16Type();
-  int64_t width = paddedK(spec), full = spec.k / lanes * lanes;
+  int64_t width = geometry.paddedK, full = spec.k / lanes * lanes;
   Value rounded = code.view(operands.scratch, code.index(0), kFewRows * width, bf16);
   VectorType type = code.floats(lanes);
   Value zero = code.constant(type, 0);
@@ -190,13 +174,16 @@ void ProductEmitter::emitBlock(Value block, Value first, Value rowCount, int64_t
                                bool many) {
   firstRow = first;
   bool paneled = usesPanel(many);
-  int64_t chunk = many || paneled ? kManyChunk : kFewChunk;
+  panelDepth =
+      many || !spec.form.isQuantized() ? kManyChunk : std::max<int64_t>(kFewPanel, spec.form.group);
+  int64_t chunk = paneled ? panelDepth : many ? kManyChunk : kFewChunk;
   Type f32 = code.builder.getF32Type();
   code.stackScope([&] {
     sums = code.stackBuffer(maxRows * kBlock, f32);
     if (paneled)
-      panel = code.stackBuffer(kManyChunk * kBlock, f32);
-    fillZero(rowCount);
+      panel = code.stackBuffer(panelDepth * kBlock, f32);
+    BlockSums block64{sums, first, rowCount};
+    fillZero(code, isa, block64);
     code.loop(0, spec.k, chunk, [&](Value begin) {
       Value end = code.min(code.add(begin, chunk), code.index(spec.k));
       if (paneled)
@@ -204,30 +191,23 @@ void ProductEmitter::emitBlock(Value block, Value first, Value rowCount, int64_t
       else
         emitStreamed(block, begin, end, rowCount, many);
     });
-    emitEpilogue(block, rowCount);
+    emitProductEpilogue(code, isa, spec, epilogue, block, block64);
   });
-}
-
-void ProductEmitter::fillZero(Value rowCount) {
-  Value zero = code.constant(code.floats(lanes), 0);
-  code.loop(code.index(0), code.mul(rowCount, kBlock), lanes,
-            [&](Value i) { code.storeVector(zero, sums, {i}); });
 }
 
 /// Tiles that read the packed block itself.
 void ProductEmitter::emitStreamed(Value block, Value begin, Value end, Value rowCount, bool many) {
   // Splitting bf16 pairs takes two registers more than reading f32: 6 rows would not fit in 16.
-  bool tight = isa.vectorRegisters <= 16 && spec.layout == PLX_LAYOUT_BF16;
-  Value first = code.div(begin, layout.unit), last = code.ceilDiv(end, layout.unit);
+  bool tight = isa.vectorRegisters <= 16 && spec.form.values == PackedValues::BF16;
+  Value first = code.div(begin, unitK), last = code.ceilDiv(end, unitK);
   code.rowTiles(rowCount, tight ? 4 : kTileRows, [&](int64_t rows, Value row) {
     int64_t vectors = tileVectors(rows);
     code.loop(0, kBlock, vectors * lanes, [&](Value column) {
       Source source = packedBlock(block);
       if (!many) {
         // The tile's share of the next chunk: that of its columns, as if they came first in it.
-        Value next =
-            code.add(source.base, code.mul(code.add(first, kFewChunk / layout.unit), kBlock));
-        Value before = code.mul(column, kFewChunk / layout.unit);
+        Value next = code.add(source.base, code.mul(code.add(first, kFewChunk / unitK), kBlock));
+        Value before = code.mul(column, kFewChunk / unitK);
         Value own = code.mul(first, vectors * lanes);
         source.ahead = code.sub(code.add(next, before), own);
       }
@@ -240,9 +220,12 @@ void ProductEmitter::emitStreamed(Value block, Value begin, Value end, Value row
 /// Tiles that read the f32 panel, made from the block first.
 void ProductEmitter::emitPanel(Value block, Value begin, Value end, Value rowCount) {
   int64_t width = panelWidth();
-  packPanel(block, begin, end);
+  if (spec.form.isQuantized())
+    decodePanel(block, begin, end);
+  else
+    packPanel(block, begin, end);
   code.loop(0, kBlock, width, [&](Value column) {
-    Source source{true, panel, code.mul(column, kManyChunk), begin, 1, width, Value()};
+    Source source{true, panel, code.mul(column, panelDepth), begin, 1, width, Value()};
     code.rowTiles(rowCount, kTileRows, [&](int64_t rows, Value row) {
       emitTile(source, rows, width / lanes, row, column, begin, end);
     });
@@ -252,16 +235,47 @@ void ProductEmitter::emitPanel(Value block, Value begin, Value end, Value rowCou
 void ProductEmitter::packPanel(Value block, Value begin, Value end) {
   Source source = packedBlock(block);
   int64_t width = panelWidth();
-  code.loop(code.div(begin, layout.unit), code.ceilDiv(end, layout.unit), 1, [&](Value unit) {
-    Value k = code.sub(code.mul(unit, layout.unit), begin);
+  code.loop(code.div(begin, unitK), code.ceilDiv(end, unitK), 1, [&](Value unit) {
+    Value k = code.sub(code.mul(unit, unitK), begin);
     for (int64_t column = 0; column < kBlock; column += lanes) {
       Code::Values parts = widen(loadPacked(source, unit, column / lanes));
-      int64_t group = column / width * kManyChunk * width + column % width;
+      int64_t group = column / width * panelDepth * width + column % width;
       for (auto [part, value] : llvm::enumerate(parts))
         code.storeVector(
             value, panel,
             {code.add(code.mul(k, width), group + static_cast<int64_t>(part) * width)});
     }
+  });
+}
+
+/// Where a column begins in the panel.
+Value ProductEmitter::panelPlace(Value column) const {
+  int64_t width = panelWidth();
+  return code.add(code.mul(code.div(column, width), panelDepth * width), code.rem(column, width));
+}
+
+/// The panel of a quantized weight. `begin` is the first k of a record where records are shorter
+/// than the panel.
+void ProductEmitter::decodePanel(Value block, Value begin, Value end) {
+  QuantBlock reader(code, spec.form, spec.k, operands.weight, lanes);
+  int64_t group = geometry.group, width = panelWidth();
+  auto decode = [&](Value index, Value first, Value units, Value origin) {
+    QuantBlock::Record record = reader.record(block, index);
+    code.loop(0, kBlock, lanes, [&](Value column) {
+      Value place = code.add(panelPlace(column), code.mul(origin, width));
+      reader.decode(record, first, units, column, [&](Value k, Value element) {
+        code.storeVector(element, panel, {code.add(place, code.mul(k, width))});
+      });
+    });
+  };
+  if (spec.form.group == 0) {
+    Value units = code.ceilDiv(code.sub(end, begin), reader.unit());
+    decode(code.index(0), code.div(begin, reader.unit()), units, code.index(0));
+    return;
+  }
+  Value units = code.index(group / reader.unit());
+  code.loop(code.div(begin, group), code.ceilDiv(end, group), 1, [&](Value index) {
+    decode(index, code.index(0), units, code.sub(code.mul(index, group), begin));
   });
 }
 
@@ -305,9 +319,9 @@ Value ProductEmitter::loadPacked(const Source &source, Value unit, int64_t vecto
 /// The f32 vectors, one for each k, of a packed one.
 Code::Values ProductEmitter::widen(Value packed) {
   VectorType floats = code.floats(lanes);
-  if (spec.layout == PLX_LAYOUT_F32)
+  if (spec.form.values == PackedValues::F32)
     return {packed};
-  if (spec.layout == PLX_LAYOUT_F16)
+  if (spec.form.values == PackedValues::F16)
     return {code.make<arith::ExtFOp>(floats, packed)};
   // bf16 is the upper half of f32.
   Type type = packed.getType();
@@ -319,7 +333,7 @@ Code::Values ProductEmitter::widen(Value packed) {
 /// x[row, k], or a pair of them, in all lanes.
 Value ProductEmitter::activation(const Source &source, Value row, Value unit, int64_t part) {
   if (dots) {
-    Value place = code.add(code.mul(row, paddedK(spec) / 2), unit);
+    Value place = code.add(code.mul(row, geometry.paddedK / 2), unit);
     return code.splat(lanes, code.loadScalar(pairs, {place}));
   }
   Value k = code.add(code.mul(unit, source.unit), part);
@@ -351,13 +365,13 @@ Code::Values ProductEmitter::multiply(const Source &source, int64_t rows, int64_
 /// of f32 took 1.4 times as long on Zen 3: hardware prefetchers follow lines that come one after
 /// another.)
 void ProductEmitter::prefetch(const Source &source, int64_t vectors, Value unit, int64_t unrolled) {
-  int64_t groups = kBlock / (vectors * lanes), rowLines = layout.elementBytes;
+  int64_t groups = kBlock / (vectors * lanes), rowLines = elementBytes();
   int64_t step = std::max<int64_t>(1, groups / rowLines); // units to a line
   if (unrolled % step != 0)
     return;
   int64_t share = kBlock / groups; // elements that a unit asks for
   Value place = code.add(source.ahead, code.mul(unit, share));
-  for (int64_t i = 0; i < share * step; i += 64 / layout.elementBytes)
+  for (int64_t i = 0; i < share * step; i += 64 / elementBytes())
     code.make<memref::PrefetchOp>(source.memref, ValueRange{code.add(place, i)}, /*isWrite=*/false,
                                   /*localityHint=*/3, /*isDataCache=*/true);
 }
@@ -371,73 +385,41 @@ Value ProductEmitter::dot(Value x, Value w, Value sum) {
   return code.make<LLVM::CallIntrinsicOp>(sum.getType(), name, ValueRange(pairs)).getResult(0);
 }
 
-/// Hands the finished sums to the caller's epilogue, a vector of output columns at a time.
-void ProductEmitter::emitEpilogue(Value block, Value rowCount) {
-  int64_t columns = spec.blockColumns();
-  VectorType type = code.floats(lanes);
-  code.loop(code.index(0), rowCount, 1, [&](Value row) {
-    code.loop(0, columns, lanes, [&](Value column) {
-      ProductLanes result;
-      Value place = code.add(code.mul(row, kBlock), column);
-      result.row = code.add(firstRow, row);
-      result.column = code.add(code.mul(block, columns), column);
-      result.sums.push_back(code.loadVector(type, sums, {place}));
-      if (spec.gated)
-        result.sums.push_back(code.loadVector(type, sums, {code.add(place, columns)}));
-      if (spec.n % columns != 0) {
-        Value left = code.sub(code.index(spec.n), result.column);
-        result.mask = code.make<vector::CreateMaskOp>(
-            code.vectorType(lanes, code.builder.getI1Type()), ValueRange{left});
-      }
-      epilogue(code.builder, code.loc, result);
-    });
-  });
-}
-
 } // namespace
 
-int64_t ProductSpec::weightBytes() const {
-  return blocks() * blockElements(*this) * layoutInfo(layout).elementBytes;
-}
+int64_t ProductSpec::weightBytes() const { return blocks() * PackedGeometry(form, k).blockBytes; }
 
-VectorType ProductLanes::type() const { return cast<VectorType>(sums.front().getType()); }
-
-Value ProductLanes::load(OpBuilder &builder, Location loc, Value memref, ValueRange indices) const {
-  Code code{builder, loc};
-  if (!mask)
-    return code.loadVector(type(), memref, indices);
-  return code.make<vector::MaskedLoadOp>(type(), memref, indices, mask, code.constant(type(), 0));
-}
-
-void ProductLanes::store(OpBuilder &builder, Location loc, Value value, Value memref,
-                         ValueRange indices) const {
-  Code code{builder, loc};
-  if (mask)
-    code.make<vector::MaskedStoreOp>(memref, indices, mask, value);
-  else
-    code.storeVector(value, memref, indices);
-}
-
-int64_t productScratchBytes(const ProductSpec &spec, const Isa &isa) {
-  return spec.bf16Compute ? kFewRows * paddedK(spec) * 2 : 0;
+ProductScratch productScratch(const ProductSpec &spec) {
+  if (spec.roundsToBytes())
+    return {integerScratchRowBytes(spec), spec.compute == ProductCompute::IntAlways};
+  if (spec.compute == ProductCompute::Bf16)
+    return {PackedGeometry(spec.form, spec.k).paddedK * 2, false};
+  return {};
 }
 
 void emitProduct(OpBuilder &builder, Location loc, const Isa &isa, const ProductSpec &spec,
                  const ProductOperands &operands, const ProductEpilogue &epilogue,
                  const ProductFallback &manyRows) {
-  assert(!spec.bf16Compute || (isa.bf16Dot && spec.layout == PLX_LAYOUT_BF16));
+  assert(spec.compute != ProductCompute::Bf16 ||
+         (isa.bf16Dot && spec.form.values == PackedValues::BF16));
+  assert(!spec.roundsToBytes() || spec.form.isInteger());
   Code code{builder, loc};
   ProductEmitter emitter(code, isa, spec, operands, epilogue);
   Value many = code.less(code.index(kFewRows), operands.rows);
-  code.ifElse(
-      many,
-      [&] {
-        if (manyRows)
-          manyRows(builder, loc);
-        else
-          emitter.emitMany();
-      },
-      [&] { emitter.emitFew(); });
+  auto emitMany = [&] {
+    if (manyRows)
+      manyRows(builder, loc);
+    else if (spec.compute == ProductCompute::IntAlways)
+      emitIntegerProduct(code, isa, spec, operands, epilogue, /*many=*/true);
+    else
+      emitter.emitMany();
+  };
+  code.ifElse(many, emitMany, [&] {
+    if (spec.roundsToBytes())
+      emitIntegerProduct(code, isa, spec, operands, epilogue, /*many=*/false);
+    else
+      emitter.emitFew();
+  });
 }
 
 } // namespace plexus::emit

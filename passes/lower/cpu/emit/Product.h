@@ -4,21 +4,31 @@
 
 #include "mlir/IR/Builders.h"
 #include "passes/lower/cpu/emit/Isa.h"
-#include "runtime/abi/Call.h"
+#include "runtime/io/PackedForm.h"
 #include <functional>
 
 namespace plexus::emit {
 
+/// How activations enter a product.
+enum class ProductCompute {
+  F32,      ///< as they are
+  Bf16,     ///< few rows: rounded to bf16, pairs multiplied (vdpbf16ps); needs isa.bf16Dot and bf16
+  IntFew,   ///< few rows: rounded to 8 bits, in groups; needs an integer weight
+  IntAlways ///< the same for any number of rows
+};
+
 /// The static half of out[T][n] = epilogue(x[T][k] * W).
 struct ProductSpec {
-  int64_t k = 0;                      ///< Columns of x.
-  int64_t n = 0;                      ///< Columns of the output (of one half, when gated).
-  plx_layout layout = PLX_LAYOUT_F32; ///< Packed form of W, see runtime/abi/Call.h.
+  int64_t k = 0;   ///< Columns of x.
+  int64_t n = 0;   ///< Columns of the output (of one half, when gated).
+  PackedForm form; ///< Of W, see runtime/io/PackedForm.h.
   /// W holds [gate 32 | up 32] in each block of 64 columns; the epilogue gets both and makes 32.
   bool gated = false;
-  /// Round x to bf16 and multiply pairs (vdpbf16ps). Needs isa.bf16Dot and PLX_LAYOUT_BF16.
-  bool bf16Compute = false;
+  ProductCompute compute = ProductCompute::F32;
 
+  bool roundsToBytes() const {
+    return compute == ProductCompute::IntFew || compute == ProductCompute::IntAlways;
+  }
   /// Output columns of one block of 64 weight columns.
   int64_t blockColumns() const { return gated ? 32 : 64; }
   int64_t blocks() const { return (n + blockColumns() - 1) / blockColumns(); }
@@ -52,15 +62,20 @@ struct ProductOperands {
   mlir::Value x;      ///< memref<?x{k}xf32> (rows contiguous; the row stride may differ from k)
   mlir::Value rows;   ///< index, T
   mlir::Value weight; ///< memref<?xi8>, contiguous, 64-byte aligned, weightBytes() long
-  /// memref<?xi8> of productScratchBytes(); null where that is 0. Shared by all threads.
+  /// memref<?xi8> of productScratch(); null where that is 0. Shared by all threads.
   mlir::Value scratch;
 };
 
 /// Rows up to which the streaming variant runs; above, the tiled one or the caller's.
 constexpr int64_t kFewRows = 16;
 
-/// Scratch that emitProduct needs, in bytes, whatever the number of rows.
-int64_t productScratchBytes(const ProductSpec &spec, const Isa &isa);
+/// Scratch that emitProduct needs.
+struct ProductScratch {
+  int64_t rowBytes = 0; ///< for each row
+  bool allRows = false; ///< for all T rows; otherwise for kFewRows, whatever T is
+  int64_t bytes(int64_t rows) const { return rowBytes * (allRows ? rows : kFewRows); }
+};
+ProductScratch productScratch(const ProductSpec &spec);
 
 /// Emits the product at the insertion point: `scf.parallel` over blocks of 64 weight columns,
 /// inside it the loops over K and row tiles, then the epilogue over each finished [rows x 64] tile.
@@ -70,7 +85,9 @@ int64_t productScratchBytes(const ProductSpec &spec, const Isa &isa);
 /// same layout, or, if `manyRows` is given, what it builds runs instead (with its own epilogue).
 ///
 /// Each output element is one chain of fused multiply-adds in the order of k in every variant, so
-/// that a row's bits do not depend on T. (With bf16Compute pairs of k are the links of that chain.)
+/// that a row's bits do not depend on T. (With Bf16 pairs of k are the links of that chain, for few
+/// rows. With IntFew the few-row variant sums groups of k exactly in integers, and a row's bits are
+/// the same for T <= kFewRows and for T above; with IntAlways for all T.)
 void emitProduct(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
                  const ProductSpec &spec, const ProductOperands &operands,
                  const ProductEpilogue &epilogue, const ProductFallback &manyRows = nullptr);

@@ -69,12 +69,12 @@ plx.model @m {
 
 // -----
 
-// expected-error @+1 {{#plx.packed storage must be f32, bf16 or f16, found 'i8'}}
+// expected-error @+1 {{#plx.packed has no values 'i8'}}
 func.func private @f(tensor<4x4xf32, #plx.packed<i8>>)
 
 // -----
 
-// expected-error @+1 {{#plx.packed<'bf16'> on elements of type 'f32', expected 'bf16'}}
+// expected-error @+1 {{#plx.packed<bf16> on elements of type 'f32', expected 'bf16'}}
 func.func private @f(tensor<4x4xf32, #plx.packed<bf16>>)
 
 // -----
@@ -345,3 +345,28 @@ func.func @f() {
 
 // expected-error @+1 {{expects parent op 'plx.model'}}
 plx.weight @w : tensor<4xf32> = #plx.source<"w">
+
+// -----
+
+// expected-error @+1 {{#plx.packed: groups are 16, 32, 64, 128 or the whole channel, not 48}}
+func.func private @f(tensor<4x4xf32, #plx.packed<q4, group = 48>>)
+
+// -----
+
+// expected-error @+1 {{#plx.packed<q4> on elements of type 'bf16', expected 'f32'}}
+func.func private @f(tensor<4x4xbf16, #plx.packed<q4, group = 32>>)
+
+// -----
+
+// expected-error @+1 {{#plx.packed has no 'bits'; it has group, zeros, superblock}}
+func.func private @f(tensor<4x4xf32, #plx.packed<q4, bits = 3>>)
+
+// -----
+
+// expected-error @+1 {{zeros are none, point or min, found 'max'}}
+func.func private @f(tensor<4x4xf32, #plx.packed<q4, zeros = max>>)
+
+// -----
+
+// expected-error @+1 {{#plx.packed: bf16 takes no scales}}
+func.func private @f(tensor<4x4xbf16, #plx.packed<bf16, group = 32>>)

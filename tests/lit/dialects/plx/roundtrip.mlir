@@ -3,6 +3,10 @@
 // RUN: plexus-opt --mlir-print-op-generic %s | plexus-opt | FileCheck %s
 
 plx.model @ops {
+  // CHECK: plx.weight @q8 : tensor<64x64xf32, #plx.packed<q8, group = channel>> = #plx.source<"w">
+  // CHECK: plx.weight @q4 : tensor<64x64xf32, #plx.packed<q4, group = 32, zeros = min, superblock = 256>> = #plx.source<"w">
+  plx.weight @q8 : tensor<64x64xf32, #plx.packed<q8, group = channel>> = #plx.source<"w">
+  plx.weight @q4 : tensor<64x64xf32, #plx.packed<q4, superblock = 256, zeros = min>> = #plx.source<"w">
   // CHECK: plx.weight @packed : tensor<64x64xbf16, #plx.packed<bf16>> = #plx.source<"w">
   plx.weight @packed : tensor<64x64xbf16, #plx.packed<bf16>> = #plx.source<"w">
   // CHECK: plx.weight @qkv : tensor<96x64xbf16> = #plx.concat<0, [#plx.source<"q" : tensor<64x64xbf16>>, #plx.source<"k" : tensor<32x64xf32>>]>

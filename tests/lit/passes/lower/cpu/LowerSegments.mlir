@@ -28,3 +28,22 @@ plx.model @m {
     plx.return %y : tensor<?x64xf32>
   }
 }
+
+// Quantized weights: few rows multiply bytes, with the instructions of the level.
+// CHECK-LABEL: func.func private @quantized(
+// CHECK-SAME: 8-bit products of few rows, else f32, weights q4m rounded
+// CHECK-DAG: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// CHECK-DAG: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// AVX512-LABEL: func.func private @quantized(
+// AVX512: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
+plx.model @q {
+  plx.weight @w : tensor<64x64xf32, #plx.packed<q4, zeros = min>> = #plx.source<"w">
+  plx.segment @quantized(%x: tensor<?x64xf32>, %batch: !plx.batch) -> tensor<?x64xf32> {
+    %w = plx.param @w : tensor<64x64xf32, #plx.packed<q4, zeros = min>>
+    %y = plx.fused_linear %x, %w : (tensor<?x64xf32>, tensor<64x64xf32, #plx.packed<q4, zeros = min>>) -> tensor<?x64xf32> {
+    ^bb0(%acc: f32):
+      plx.yield %acc : f32
+    }
+    plx.return %y : tensor<?x64xf32>
+  }
+}

@@ -1,0 +1,39 @@
+// Rows of weights as integers with scales: rounding of f32, and the blocks that they make.
+#pragma once
+
+#include "runtime/io/PackedForm.h"
+#include "runtime/support/Status.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace plexus::compiler {
+
+/// Up to 64 rows of a weight in a quantized form, taken apart: each number by its row. What is
+/// never set is 0: rows that are missing are zero whatever their values.
+struct QuantizedRows {
+  QuantizedRows(const PackedForm &form, int64_t depth);
+
+  PackedForm form;
+  int64_t depth; ///< K, without padding.
+  PackedGeometry geometry;
+  std::vector<uint8_t> values;          ///< [64][paddedK] as they are stored, a byte each.
+  std::vector<uint16_t> scales, zeros;  ///< [64][groups] f16; with superblocks [64][superblocks].
+  std::vector<int8_t> scaleMultipliers; ///< With superblocks, [64][groups].
+  std::vector<int8_t> zeroMultipliers;
+
+  uint8_t *valuesOf(int64_t row) { return values.data() + row * geometry.paddedK; }
+  /// f16 numbers a row: of groups, or of superblocks.
+  int64_t halves() const {
+    return geometry.superGroups ? geometry.groups / geometry.superGroups : geometry.groups;
+  }
+};
+
+/// Rounds `depth` floats to row `row`. Scales are searched for the least square error; each is
+/// rounded to f16 before values are. InvalidArgument when a value is not finite.
+Status quantizeRow(const float *x, int64_t row, QuantizedRows &out);
+
+/// Writes the block, geometry.blockBytes bytes (runtime/io/PackedForm.h).
+void writeBlock(const QuantizedRows &rows, uint8_t *out);
+
+} // namespace plexus::compiler

@@ -1,0 +1,326 @@
+// Generates products of quantized integer weights with activations rounded to 8 bits.
+//
+// Each row of x is rounded once, in steps of k: x = s q with s = max|x| / 127 of the step, q in
+// [-127, 127]. A step is a group of the weight where it has groups, so that
+//   y_n = sum over steps  d_n s (sum q v - z_n sum q)        (PackedZeros::Point, None with z =
+//   center) y_n = sum over steps  d_n s (sum q v) + z_n s sum q      (PackedZeros::Min)
+// where the inner sums are exact integers and the outer one runs in the order of k in f32.
+// This is the dynamic scheme that peers use for few rows, with finer groups.
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/lower/cpu/emit/ProductParts.h"
+#include "passes/lower/cpu/emit/QuadDot.h"
+#include "passes/lower/cpu/emit/QuantBlock.h"
+#include "llvm/Support/MathExtras.h"
+#include <numeric>
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+namespace {
+
+constexpr int64_t kMostStep = 128, kLeastStep = 32;
+/// Rows whose sums stay on the stack while a block of columns is read once.
+constexpr int64_t kManyIntegerRows = 64;
+/// Bytes ahead of the record that is being read that are asked for.
+constexpr int64_t kAhead = 4096;
+
+/// k of one step: the weight's group, or for whole channels the largest piece that divides them.
+int64_t stepOf(const ProductSpec &spec) {
+  if (spec.form.group)
+    return spec.form.group;
+  int64_t paddedK = PackedGeometry(spec.form, spec.k).paddedK, step = kMostStep;
+  while (paddedK % step)
+    step -= kLeastStep;
+  return step;
+}
+
+/// Scratch of one row: q[paddedK] i8, then s[steps] f32, then sum q [steps] i32.
+struct RowLayout {
+  explicit RowLayout(const ProductSpec &spec) : step(stepOf(spec)) {
+    int64_t paddedK = PackedGeometry(spec.form, spec.k).paddedK;
+    steps = paddedK / step;
+    scales = llvm::alignTo(paddedK, 4) / 4;
+    sums = scales + steps;
+    bytes = llvm::alignTo(4 * (sums + steps), 64);
+  }
+  int64_t step, steps;
+  int64_t scales, sums; ///< in elements of 4 bytes
+  int64_t bytes;
+};
+
+class IntegerEmitter {
+public:
+  IntegerEmitter(const Code &code, const Isa &isa, const ProductSpec &spec,
+                 const ProductOperands &operands, const ProductEpilogue &epilogue, bool many)
+      : code(code), isa(isa), spec(spec), operands(operands), epilogue(epilogue), layout(spec),
+        reader(code, spec.form, spec.k, operands.weight, isa.lanes()), dots(code, isa, spec.form),
+        lanes(isa.lanes()), many(many) {}
+
+  void emit();
+
+private:
+  void roundRow(Value row);
+  void roundStep(Value row, Value step, int64_t columns, Value words);
+  void emitBlock(Value block, const BlockSums &sums);
+  void prefetch(const QuantBlock::Record &record);
+  void emitTile(const QuantBlock::Record &record, Value step, int64_t rows, int64_t vectors,
+                Value row, Value column, const BlockSums &sums);
+  using Tile = llvm::SmallVector<QuadDot::Sum>;
+  Tile startTile(Value step, llvm::ArrayRef<Value> views, int64_t vectors);
+  void multiplyUnits(Tile &tile, llvm::ArrayRef<Value> views, int64_t vectors, Value offset,
+                     Value quad, Value column, int64_t units);
+  void addStep(const Tile &tile, const QuantBlock::Record &record, Value step,
+               llvm::ArrayRef<Value> views, int64_t vectors, Value row, Value column,
+               const BlockSums &sums);
+  /// Scratch of a row as words of f32 or i32.
+  Value rowView(Value row, Type type) const {
+    return code.view(operands.scratch, code.mul(row, layout.bytes), layout.bytes / 4, type);
+  }
+  int64_t tileVectors(int64_t rows) const {
+    uint64_t budget = isa.vectorRegisters / 2;
+    return std::min<int64_t>(kBlock / lanes, llvm::bit_floor(budget / rows));
+  }
+  Type i32() const { return code.builder.getI32Type(); }
+  Type f32() const { return code.builder.getF32Type(); }
+
+  const Code &code;
+  const Isa &isa;
+  const ProductSpec &spec;
+  const ProductOperands &operands;
+  const ProductEpilogue &epilogue;
+  RowLayout layout;
+  QuantBlock reader;
+  QuadDot dots;
+  int64_t lanes;
+  bool many;
+};
+
+void IntegerEmitter::emit() {
+  if (many)
+    code.parallel(operands.rows, [&](Value row) { roundRow(row); });
+  else
+    code.loop(code.index(0), operands.rows, 1, [&](Value row) { roundRow(row); });
+  int64_t most = many ? kManyIntegerRows : kFewRows;
+  code.parallel(code.index(spec.blocks()), [&](Value block) {
+    code.stackScope([&] {
+      Value memref = code.stackBuffer(most * kBlock, f32());
+      if (!many)
+        return emitBlock(block, {memref, code.index(0), operands.rows});
+      code.loop(code.index(0), operands.rows, most, [&](Value row) {
+        Value count = code.min(code.sub(operands.rows, row), code.index(most));
+        emitBlock(block, {memref, row, count});
+      });
+    });
+  });
+}
+
+//===--- Activations ---===//
+
+void IntegerEmitter::roundRow(Value row) {
+  Value words = rowView(row, i32());
+  int64_t whole = spec.k / layout.step;
+  code.loop(0, whole, 1, [&](Value step) { roundStep(row, step, layout.step, words); });
+  // K ends inside a step, and superblocks may pad whole ones.
+  for (int64_t step = whole; step < layout.steps; ++step)
+    roundStep(row, code.index(step), std::max<int64_t>(spec.k - step * layout.step, 0), words);
+}
+
+/// Rounds the first `columns` columns of a step, the others are 0. NaN and infinity anywhere in the
+/// step make its scale, and so the row's results, NaN or infinite.
+void IntegerEmitter::roundStep(Value row, Value step, int64_t columns, Value words) {
+  Value zero = code.constant(code.floats(lanes), 0);
+  auto type = code.vectorType(lanes, i32());
+  Value first = code.mul(step, layout.step);
+  Code::Values xs;
+  // As integers, magnitudes compare as they do as floats, with infinity and NaN above.
+  Value most = code.constant(type, 0);
+  for (int64_t k = 0; k < layout.step; k += lanes) {
+    Value x = zero;
+    if (k + lanes <= columns) {
+      x = code.loadVector(code.floats(lanes), operands.x, {row, code.add(first, k)});
+    } else if (k < columns) {
+      Value mask = code.make<vector::CreateMaskOp>(code.vectorType(lanes, code.builder.getI1Type()),
+                                                   ValueRange{code.index(columns - k)});
+      x = code.make<vector::MaskedLoadOp>(code.floats(lanes), operands.x,
+                                          ValueRange{row, code.add(first, k)}, mask, zero);
+    }
+    Value bits = code.make<arith::BitcastOp>(type, x);
+    bits = code.make<arith::AndIOp>(bits, code.constant(type, 0x7fffffff));
+    most = code.make<arith::MaxSIOp>(most, bits);
+    xs.push_back(x);
+  }
+  Value peak = code.make<vector::ReductionOp>(vector::CombiningKind::MAXSI, most);
+  peak = code.make<arith::BitcastOp>(f32(), peak);
+  Value inverse = code.make<arith::DivFOp>(code.constant(f32(), 127), peak);
+  Value scale = code.make<arith::MulFOp>(peak, code.constant(f32(), 1.0 / 127));
+  // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits; what is not
+  // finite leaves 0 there.
+  constexpr int64_t kMagicBits = 0x4b400000;
+  Value magic = code.constant(code.floats(lanes), 12582912.0);
+  Value sum = code.constant(type, 0), base = code.constant(type, kMagicBits);
+  Value factor = code.splat(lanes, inverse);
+  for (auto [i, x] : llvm::enumerate(xs)) {
+    Value rounded = code.make<arith::BitcastOp>(type, code.fma(x, factor, magic));
+    sum = code.make<arith::AddIOp>(sum, code.make<arith::SubIOp>(rounded, base));
+    Value bytes =
+        code.make<arith::TruncIOp>(code.vectorType(lanes, code.builder.getI8Type()), rounded);
+    Value place =
+        code.add(code.mul(row, layout.bytes), code.add(first, static_cast<int64_t>(i) * lanes));
+    code.storeVector(bytes, operands.scratch, {place});
+  }
+  Value total = code.make<vector::ReductionOp>(vector::CombiningKind::ADD, sum);
+  Value scaleBits = code.make<arith::BitcastOp>(i32(), scale);
+  code.make<memref::StoreOp>(scaleBits, words, ValueRange{code.add(step, layout.scales)});
+  code.make<memref::StoreOp>(total, words, ValueRange{code.add(step, layout.sums)});
+}
+
+//===--- Products ---===//
+
+void IntegerEmitter::emitBlock(Value block, const BlockSums &sums) {
+  fillZero(code, isa, sums);
+  bool channel = spec.form.group == 0;
+  int64_t units = layout.step / reader.unit();
+  code.loop(0, layout.steps, 1, [&](Value step) {
+    QuantBlock::Record record = reader.record(block, channel ? code.index(0) : step);
+    if (channel)
+      record.values = code.add(record.values, code.mul(step, units * reader.geometry().unitBytes));
+    prefetch(record);
+    code.rowTiles(sums.rows, 4, [&](int64_t rows, Value row) {
+      int64_t vectors = tileVectors(rows);
+      code.loop(0, kBlock, vectors * lanes,
+                [&](Value column) { emitTile(record, step, rows, vectors, row, column, sums); });
+    });
+  });
+  emitProductEpilogue(code, isa, spec, epilogue, block, sums);
+}
+
+/// Asks for a step's worth of lines that come some records later: tiles of several rows read a
+/// record in an order that hardware prefetchers do not follow.
+void IntegerEmitter::prefetch(const QuantBlock::Record &record) {
+  int64_t bytes = layout.step / reader.unit() * reader.geometry().unitBytes;
+  if (spec.form.group)
+    bytes = reader.geometry().recordBytes;
+  for (int64_t line = 0; line < bytes; line += 64)
+    code.make<memref::PrefetchOp>(operands.weight,
+                                  ValueRange{code.add(record.values, kAhead + line)},
+                                  /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
+/// sums[row.., column..] += one step, with exact sums in registers.
+void IntegerEmitter::emitTile(const QuantBlock::Record &record, Value step, int64_t rows,
+                              int64_t vectors, Value row, Value column, const BlockSums &sums) {
+  Code::Values views;
+  for (int64_t r = 0; r < rows; ++r)
+    views.push_back(rowView(code.add(code.add(sums.firstRow, row), r), i32()));
+  Tile tile = startTile(step, views, vectors);
+  int64_t units = layout.step / reader.unit();
+  // Eight quads a turn: as many products of 4 bits as 16 bits hold.
+  int64_t unroll = std::gcd(units, std::max<int64_t>(1, 32 / reader.unit()));
+  Value quad = code.mul(step, layout.step / 4);
+  Code::Values wide;
+  for (const QuadDot::Sum &sum : tile)
+    wide.push_back(sum.wide);
+  wide = code.loop(code.index(0), code.index(units), unroll, wide, [&](Value unit, ValueRange in) {
+    Tile turn;
+    for (Value value : in)
+      turn.push_back({value, {}, 0});
+    multiplyUnits(turn, views, vectors,
+                  code.add(record.values, code.mul(unit, reader.geometry().unitBytes)),
+                  code.add(quad, code.mul(unit, reader.unit() / 4)), column, unroll);
+    Code::Values next;
+    for (const QuadDot::Sum &sum : turn)
+      next.push_back(sum.wide);
+    return next;
+  });
+  for (auto [sum, value] : llvm::zip_equal(tile, wide))
+    sum.wide = value;
+  addStep(tile, record, step, views, vectors, row, column, sums);
+}
+
+/// Sums begin with what the offset of the stored values, and a center, take off: integers too.
+IntegerEmitter::Tile IntegerEmitter::startTile(Value step, llvm::ArrayRef<Value> views,
+                                               int64_t vectors) {
+  int64_t center = spec.form.zeros == PackedZeros::None ? spec.form.info().center : 0;
+  center += dots.offset();
+  Tile tile;
+  for (Value view : views) {
+    Value start = code.constant(i32(), 0);
+    if (center) {
+      Value total = code.loadScalar(view, {code.add(step, layout.sums)});
+      start = code.make<arith::MulIOp>(total, code.constant(i32(), static_cast<double>(-center)));
+    }
+    for (int64_t v = 0; v < vectors; ++v)
+      tile.push_back({code.splat(lanes, start), {}, 0});
+  }
+  return tile;
+}
+
+/// Adds the products of `units` units whose first quad is `quad` of the row.
+void IntegerEmitter::multiplyUnits(Tile &tile, llvm::ArrayRef<Value> views, int64_t vectors,
+                                   Value offset, Value quad, Value column, int64_t units) {
+  for (int64_t unit = 0; unit < units; ++unit) {
+    llvm::SmallVector<Code::Values> weights; // [vector][quad]
+    for (int64_t v = 0; v < vectors; ++v)
+      weights.push_back(reader.quads(code.add(offset, unit * reader.geometry().unitBytes),
+                                     code.add(column, v * lanes)));
+    int64_t quads = reader.unit() / 4;
+    for (int64_t q = 0; q < quads; ++q) {
+      llvm::SmallVector<QuadDot::Weight> prepared;
+      for (int64_t v = 0; v < vectors; ++v)
+        prepared.push_back(dots.prepare(weights[v][q]));
+      for (auto [r, view] : llvm::enumerate(views)) {
+        Value x = code.loadScalar(view, {code.add(quad, unit * quads + q)});
+        for (int64_t v = 0; v < vectors; ++v)
+          dots.accumulate(tile[r * vectors + v], prepared[v], x);
+      }
+    }
+  }
+  for (QuadDot::Sum &sum : tile)
+    dots.finish(sum);
+}
+
+/// The step's integers, scaled, onto the sums in f32.
+void IntegerEmitter::addStep(const Tile &tile, const QuantBlock::Record &record, Value step,
+                             llvm::ArrayRef<Value> views, int64_t vectors, Value row, Value column,
+                             const BlockSums &sums) {
+  llvm::SmallVector<QuantBlock::Header> headers;
+  for (int64_t v = 0; v < vectors; ++v)
+    headers.push_back(reader.header(record, code.add(column, v * lanes)));
+  VectorType floats = code.floats(lanes);
+  for (auto [r, view] : llvm::enumerate(views)) {
+    Value scale =
+        code.make<arith::BitcastOp>(f32(), code.loadScalar(view, {code.add(step, layout.scales)}));
+    Value total;
+    if (spec.form.zeros != PackedZeros::None)
+      total =
+          code.make<arith::SIToFPOp>(f32(), code.loadScalar(view, {code.add(step, layout.sums)}));
+    if (spec.form.zeros == PackedZeros::Min)
+      total = code.make<arith::MulFOp>(total, scale);
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value place = code.add(code.mul(code.add(row, static_cast<int64_t>(r)), kBlock),
+                             code.add(column, v * lanes));
+      Value sum = code.loadVector(floats, sums.memref, {place});
+      Value exact = code.make<arith::SIToFPOp>(floats, tile[r * vectors + v].wide);
+      if (spec.form.zeros == PackedZeros::Point)
+        exact =
+            code.fma(code.splat(lanes, code.make<arith::NegFOp>(total)), headers[v].zero, exact);
+      if (spec.form.zeros == PackedZeros::Min)
+        sum = code.fma(code.splat(lanes, total), headers[v].zero, sum);
+      Value factor = code.make<arith::MulFOp>(headers[v].scale, code.splat(lanes, scale));
+      code.storeVector(code.fma(exact, factor, sum), sums.memref, {place});
+    }
+  }
+}
+
+} // namespace
+
+int64_t integerScratchRowBytes(const ProductSpec &spec) { return RowLayout(spec).bytes; }
+
+void emitIntegerProduct(const Code &code, const Isa &isa, const ProductSpec &spec,
+                        const ProductOperands &operands, const ProductEpilogue &epilogue,
+                        bool many) {
+  IntegerEmitter(code, isa, spec, operands, epilogue, many).emit();
+}
+
+} // namespace plexus::emit
