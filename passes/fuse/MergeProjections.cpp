@@ -3,6 +3,7 @@
 // Concatenates the weights of products that share their input; interleaves those of gated units.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/Activations.h"
+#include "dialects/plx/Packed.h"
 #include "dialects/plx/PlxOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -99,14 +100,17 @@ private:
     symbols.erase(weight);
   }
 
-  /// The recipes of `parts`, each self-contained; empty if one cannot be, or if types differ.
+  /// The recipes of `parts`, each self-contained; empty if one cannot be, or if types differ, or
+  /// what their sources are quantized to: together they could not keep it.
   SmallVector<Attribute> recipes(ArrayRef<plx::WeightOp> parts) {
     SmallVector<Attribute> result;
-    Type element = plx::WeightOp(parts.front()).getWeightType().getElementType();
+    plx::WeightOp first = parts.front();
+    Type element = first.getWeightType().getElementType();
     for (plx::WeightOp part : parts) {
       RankedTensorType type = part.getWeightType();
       Attribute recipe = selfContained(part.getRecipe(), type);
-      if (!recipe || type.getEncoding() || type.getElementType() != element)
+      if (!recipe || type.getEncoding() || type.getElementType() != element ||
+          plx::keptForm(part.getRecipe()) != plx::keptForm(first.getRecipe()))
         return {};
       result.push_back(recipe);
     }

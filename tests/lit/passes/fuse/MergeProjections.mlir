@@ -54,3 +54,30 @@ plx.model @shared {
     plx.return %0 : tensor<?x32xf32>
   }
 }
+
+// Sources that are quantized alike merge, others do not: one weight could not keep both.
+// CHECK-LABEL: plx.model @blocks
+plx.model @blocks {
+  // CHECK: plx.weight @{{.*}} : tensor<96x64xf16> = #plx.concat<0, [#plx.source<"q" : tensor<64x64xf32, #plx.packed<q4, group = 32>>>, #plx.source<"k" : tensor<32x64xf32, #plx.packed<q4, group = 32>>>]>
+  // CHECK: plx.weight @v : tensor<32x64xf16>
+  plx.weight @q : tensor<64x64xf16> = #plx.source<"q" : tensor<64x64xf32, #plx.packed<q4>>>
+  plx.weight @k : tensor<32x64xf16> = #plx.source<"k" : tensor<32x64xf32, #plx.packed<q4>>>
+  plx.weight @v : tensor<32x64xf16> = #plx.source<"v" : tensor<32x64xf32, #plx.packed<q8>>>
+  plx.segment @like(%x: tensor<?x64xf32>, %batch: !plx.batch) -> (tensor<?x64xf32>, tensor<?x32xf32>) {
+    %q = plx.param @q : tensor<64x64xf16>
+    %k = plx.param @k : tensor<32x64xf16>
+    %0 = plx.linear %x, %q : (tensor<?x64xf32>, tensor<64x64xf16>) -> tensor<?x64xf32>
+    %1 = plx.linear %x, %k : (tensor<?x64xf32>, tensor<32x64xf16>) -> tensor<?x32xf32>
+    plx.return %0, %1 : tensor<?x64xf32>, tensor<?x32xf32>
+  }
+  plx.weight @o : tensor<32x64xf16> = #plx.source<"o" : tensor<32x64xf32, #plx.packed<q4>>>
+  plx.segment @unlike(%x: tensor<?x64xf32>, %batch: !plx.batch) -> (tensor<?x32xf32>, tensor<?x32xf32>) {
+    %v = plx.param @v : tensor<32x64xf16>
+    %o = plx.param @o : tensor<32x64xf16>
+    // CHECK: plx.param @v
+    // CHECK: plx.param @o
+    %0 = plx.linear %x, %v : (tensor<?x64xf32>, tensor<32x64xf16>) -> tensor<?x32xf32>
+    %1 = plx.linear %x, %o : (tensor<?x64xf32>, tensor<32x64xf16>) -> tensor<?x32xf32>
+    plx.return %0, %1 : tensor<?x32xf32>, tensor<?x32xf32>
+  }
+}
