@@ -99,7 +99,8 @@ private:
     }
     for (const Rule &rule : rules)
       if (!rule.used)
-        return model.emitOpError("has no weight of a product for keep's '") << rule.text << "'";
+        return emitError(model.getLoc(), "keep: no weight of a product matches '")
+               << rule.text << "'";
     return success();
   }
 

@@ -3,7 +3,7 @@
 // RUN: plexus-opt %s --plx-assign-encodings=weights=q4z:64 | FileCheck %s --check-prefix=Q4
 // RUN: plexus-opt %s "--plx-assign-encodings=weights=q4 keep=tied=q8,m*ed=source,*=bf16" | FileCheck %s --check-prefix=KEEP
 // RUN: not plexus-opt %s "--plx-assign-encodings=keep=head=q8" 2>&1 | FileCheck %s --check-prefix=UNUSED
-// UNUSED: has no weight of a product for keep's 'head=q8'
+// UNUSED: keep: no weight of a product matches 'head=q8'
 // RUN: not plexus-opt %s --plx-assign-encodings=weights=q3 2>&1 | FileCheck %s --check-prefix=BAD
 // BAD: cannot be stored as 'q3'; stored forms are source, f32, bf16, f16, q8, q4
 
