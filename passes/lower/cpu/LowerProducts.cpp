@@ -13,6 +13,7 @@
 #include "passes/lower/cpu/CallLayout.h"
 #include "passes/lower/cpu/SegmentArgs.h"
 #include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/emit/Panel.h"
 #include "passes/lower/cpu/emit/Product.h"
 #include "passes/lower/cpu/emit/QuantBlock.h"
 #include "passes/lower/cpu/emit/VectorMath.h"
@@ -49,7 +50,24 @@ ComputeChoice chooseCompute(const PackedForm &form, const emit::Isa &isa, Comput
 struct ManyRows {
   bool oneDnn;
   const char *why;
+  /// With quantized weights, what their blocks are decoded to for oneDNN.
+  std::optional<emit::PanelSpec> panel = std::nullopt;
 };
+
+/// Panels of a quantized weight stay in the second-level cache or near it: f32, or bf16 where the
+/// ISA multiplies that.
+constexpr int64_t kPanelBytes = int64_t(4) << 20, kPanelBlocks = 16;
+
+std::optional<emit::PanelSpec> panelFor(const emit::Isa &isa, const CpuOptions &options,
+                                        const emit::ProductSpec &spec) {
+  bool wanted = isa.vectorBits == 512 || options.products == Products::OneDnn;
+  emit::PanelSpec panel{spec.form, spec.k, isa.bf16Dot && options.compute != Compute::F32};
+  if (!wanted || !spec.form.isQuantized() || spec.compute == ProductCompute::IntAlways ||
+      !panel.fits())
+    return std::nullopt;
+  panel.blocks = std::clamp<int64_t>(kPanelBytes / panel.bytes(), 1, kPanelBlocks);
+  return panel;
+}
 
 /// The cost table. oneDNN reads the blocked layouts only with AVX-512 (measured: elsewhere it falls
 /// to its reference code); there its kernels are the faster ones above a few rows.
@@ -59,6 +77,11 @@ ManyRows decideManyRows(const emit::Isa &isa, const CpuOptions &options,
                     (spec.form.values == PackedValues::F32 || spec.compute == ProductCompute::Bf16);
   if (options.products == Products::Generated)
     return {false, "products=generated"};
+  if (spec.compute == ProductCompute::IntAlways)
+    return {false, "generated code multiplies bytes"};
+  if (auto panel = panelFor(isa, options, spec))
+    return {true, panel->pairs ? "oneDNN on panels decoded to bf16" : "oneDNN on decoded panels",
+            panel};
   if (!runsLayout)
     return {false, isa.vectorBits == 512 ? "oneDNN has no fast form of this stored type"
                                          : "oneDNN runs blocked layouts only with AVX-512"};
@@ -98,9 +121,17 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
 //===--- oneDNN
 //-----------------------------------------------------------------------------------===//
 
-/// host->matmul(x, W) into `sums` [rows, N or 2N].
+/// One call of the host: some columns of a product.
+struct HostMatmul {
+  Value weight; ///< memref
+  plx_layout layout;
+  bool bf16;
+  Value first, columns; ///< of the sums; i64
+};
+
+/// host->matmul(x, W) into columns of `sums` [rows, N or 2N].
 void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
-                    Value sums) {
+                    Value sums, const HostMatmul &call) {
   MLIRContext *context = b.getContext();
   Type pointer = LLVM::LLVMPointerType::get(context), i64 = b.getI64Type();
   auto type = call::matmulType(context);
@@ -116,19 +147,19 @@ void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const 
     (void)cast<MemRefType>(memref.getType()).getStridesAndOffset(strides, offset);
     return number(strides[0]);
   };
-  int64_t n = product.spec.n * (product.spec.gated ? 2 : 1);
+  Value out = LLVM::GEPOp::create(b, loc, pointer, b.getF32Type(),
+                                  call::pointerFromMemref(b, loc, sums), ValueRange{call.first});
   const std::pair<MatmulField, Value> fields[] = {
       {MatmulField::M, arith::IndexCastOp::create(b, loc, i64, product.rows)},
-      {MatmulField::N, number(n)},
+      {MatmulField::N, call.columns},
       {MatmulField::K, number(product.spec.k)},
       {MatmulField::X, call::pointerFromMemref(b, loc, product.x)},
       {MatmulField::XStride, stride(product.x)},
-      {MatmulField::Weight, call::pointerFromMemref(b, loc, product.weight)},
-      {MatmulField::Layout,
-       word(product.spec.form.values == PackedValues::BF16 ? PLX_LAYOUT_BF16 : PLX_LAYOUT_F32)},
-      {MatmulField::Compute, word(product.spec.compute == ProductCompute::Bf16 ? 1 : 0)},
-      {MatmulField::Out, call::pointerFromMemref(b, loc, sums)},
-      {MatmulField::OutStride, number(n)},
+      {MatmulField::Weight, call::pointerFromMemref(b, loc, call.weight)},
+      {MatmulField::Layout, word(call.layout)},
+      {MatmulField::Compute, word(call.bf16 ? 1 : 0)},
+      {MatmulField::Out, out},
+      {MatmulField::OutStride, stride(sums)},
       // The host keeps its own.
       {MatmulField::Scratch, LLVM::ZeroOp::create(b, loc, pointer)},
   };
@@ -146,6 +177,36 @@ void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const 
                                      arith::ConstantIntOp::create(b, loc, 0, 32));
   Value after = arith::SelectOp::create(b, loc, good, code, before);
   memref::StoreOp::create(b, loc, after, status, ValueRange());
+}
+
+/// All columns at once, from the packed weight itself.
+void emitWholeMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
+                     Value sums) {
+  auto number = [&](int64_t value) -> Value {
+    return LLVM::ConstantOp::create(b, loc, b.getI64Type(), b.getI64IntegerAttr(value));
+  };
+  bool pairs = product.spec.form.values == PackedValues::BF16;
+  HostMatmul call{product.weight, pairs ? PLX_LAYOUT_BF16 : PLX_LAYOUT_F32,
+                  product.spec.compute == ProductCompute::Bf16, number(0),
+                  number(cast<MemRefType>(sums.getType()).getDimSize(1))};
+  emitHostMatmul(segment, b, loc, product, sums, call);
+}
+
+/// Panel by panel: blocks are decoded, then the host multiplies them.
+void emitPanelMatmuls(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
+                      Value sums, const emit::PanelSpec &spec, Value panel) {
+  emit::Code code{b, loc};
+  int64_t columns = cast<MemRefType>(sums.getType()).getDimSize(1);
+  int64_t blocks = product.spec.blocks();
+  code.loop(0, blocks, spec.blocks, [&](Value first) {
+    Value count = code.min(code.sub(code.index(blocks), first), code.index(spec.blocks));
+    emit::emitPanel(b, loc, segment.isa(), spec, product.weight, first, count, panel);
+    Value begin = code.mul(first, kPackedColumns);
+    Value width = code.min(code.mul(count, kPackedColumns), code.sub(code.index(columns), begin));
+    emitHostMatmul(segment, b, loc, product, sums,
+                   {panel, spec.pairs ? PLX_LAYOUT_BF16 : PLX_LAYOUT_F32, spec.pairs,
+                    code.toI64(begin), code.toI64(width)});
+  });
 }
 
 /// The sums of column block n of a gated product: blocks of 32 gates and 32 ups alternate.
@@ -249,8 +310,14 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
     Value sums =
         segment.allocate(MemRefType::get({ShapedType::kDynamic, n}, b.getF32Type()), product.rows);
     segment.status();
-    fallback = [&, sums](OpBuilder &inner, Location innerLoc) {
-      emitHostMatmul(segment, inner, innerLoc, product, sums);
+    Value panel = many.panel
+                      ? segment.allocate(MemRefType::get({many.panel->bytes()}, b.getI8Type()), {})
+                      : Value();
+    fallback = [&, sums, panel](OpBuilder &inner, Location innerLoc) {
+      if (panel)
+        emitPanelMatmuls(segment, inner, innerLoc, product, sums, *many.panel, panel);
+      else
+        emitWholeMatmul(segment, inner, innerLoc, product, sums);
       emitRowEpilogue(inner, innerLoc, product, sums);
     };
   }

@@ -34,7 +34,12 @@ plx.model @m {
 // CHECK-SAME: 8-bit products of few rows, else f32, weights q4m rounded
 // CHECK-DAG: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
 // CHECK-DAG: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// Many rows decode panels of bf16 pairs for oneDNN.
 // AVX512-LABEL: func.func private @quantized(
+// AVX512-SAME: oneDNN on panels decoded to bf16
+// AVX512: scf.if
+// AVX512: vector.interleave {{.*}} : vector<16xbf16>
+// AVX512: llvm.call
 // AVX512: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
 plx.model @q {
   plx.weight @w : tensor<64x64xf32, #plx.packed<q4, zeros = min>> = #plx.source<"w">
