@@ -197,8 +197,10 @@ def arguments():
                    "line when it is, and ends when its stdin does")
     a = p.parse_args()
     unknown = [name for name in a.peers if name not in PEERS]
-    if unknown or a.rounds < 1:
-        p.error(f"unknown peers: {unknown}" if unknown else "--rounds is at least 1")
+    if unknown:
+        p.error(f"unknown peers: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    if a.rounds < 1:
+        p.error("--rounds is at least 1")
     a.work, a.plexus, a.ceilings = map(os.path.abspath, (a.work, a.plexus, a.ceilings))
     a.python = a.python or os.path.join(a.work, "venv", "bin", "python")
     a.export_python = a.export_python or os.path.join(a.work, "venv-export", "bin", "python")

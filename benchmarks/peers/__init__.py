@@ -13,6 +13,7 @@ A module has
 Weight classes: f32, bf16 (any 16-bit type), q8, q4, file (as the file has them).
 """
 from dataclasses import dataclass
+from time import perf_counter as clock  # noqa: F401, what all peers are timed by
 
 
 class Refused(Exception):

@@ -1,10 +1,25 @@
-"""A copy of a model directory with a tokenizer beside it: exporters of other formats insist on one."""
+"""Exporting model directories to other formats."""
 import json
 import os
+import subprocess
+import sys
+
+from . import Refused
+
+
+def run_exporter(name, command):
+    """What it says goes to the log; Refused with its last word on an error."""
+    run = subprocess.run(command, stdout=sys.stderr, stderr=subprocess.PIPE, text=True)
+    sys.stderr.write(run.stderr)
+    if run.returncode:
+        lines = run.stderr.strip().splitlines()
+        errors = [line for line in lines if "Error" in line] or lines or ["no message"]
+        raise Refused(f"{name} ended with {run.returncode}: {errors[-1]}")
 
 
 def with_tokenizer(source, folder):
-    """Links of the model's files, and a tokenizer of one made-up word for each id."""
+    """Links of the model's files, and a tokenizer of one made-up word for each id: exporters insist on
+    one."""
     out = os.path.join(folder, "with-tokenizer")
     os.makedirs(out, exist_ok=True)
     for name in os.listdir(source):

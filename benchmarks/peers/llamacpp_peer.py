@@ -1,13 +1,12 @@
 """llama.cpp through its C interface (llama_cpp), from GGUF files."""
 import ctypes
 import os
-import time
 
 import gguf
 import llama_cpp as api
 import numpy as np
 
-from . import Built, Refused, ids
+from . import Built, Refused, clock, ids
 from .safetensors import Checkpoint
 
 WEIGHTS = {"causal": {"f32": "F32", "bf16": "BF16", "q8": "Q8_0", "q4": "Q4_0, head Q6_K",
@@ -112,19 +111,19 @@ class Causal:
 
     def prefill(self, n):
         self.clear()
-        begin = time.perf_counter()
+        begin = clock()
         self.feed(ids(n, self.vocabulary))
         self.next()
-        return time.perf_counter() - begin
+        return clock() - begin
 
     def decode(self, context, n):
         self.prefill(context)
         token = self.next()
-        begin = time.perf_counter()
+        begin = clock()
         for _ in range(n):
             self.feed([token])
             token = self.next()
-        return time.perf_counter() - begin
+        return clock() - begin
 
 
 def load(built, threads, context):

@@ -1,14 +1,12 @@
 """ONNX Runtime: generation through onnxruntime-genai, encoders through the runtime itself."""
 import os
-import subprocess
 import sys
-import time
 
 import numpy as np
 import onnxruntime
 
-from . import Built, Refused, ids
-from .huggingface import export_encoder, with_tokenizer
+from . import Built, clock, ids
+from .huggingface import export_encoder, run_exporter, with_tokenizer
 from .safetensors import Checkpoint
 
 WEIGHTS = {"causal": {"f32": "f32", "q8": "int8, blocks of 32", "q4": "int4, blocks of 32"},
@@ -39,9 +37,7 @@ def convert_causal(source, weights, path, folder):
     command = [sys.executable, "-m", "onnxruntime_genai.models.builder", "-i",
                with_tokenizer(source, folder), "-o", path, "-p", PRECISION[weights], "-e", "cpu",
                "-c", os.path.join(folder, "builder")]
-    run = subprocess.run(command, capture_output=True, text=True)
-    if run.returncode:
-        raise Refused("the model builder failed: " + run.stderr.strip().splitlines()[-1])
+    run_exporter("the model builder", command)
 
 
 def convert_encoder(source, weights, path, folder):
@@ -72,20 +68,20 @@ class Causal:
         p.set_search_options(max_length=count + more + 2, min_length=count + more + 2,
                              do_sample=False)
         generator = self.genai.Generator(self.model, p)
-        start = time.perf_counter()
+        start = clock()
         generator.append_tokens(np.array([ids(count, self.vocabulary)], np.int32))
         generator.generate_next_token()
-        return generator, time.perf_counter() - start
+        return generator, clock() - start
 
     def prefill(self, n):
         return self.begin(n, 1)[1]
 
     def decode(self, context, n):
         generator, _ = self.begin(context, n)
-        start = time.perf_counter()
+        start = clock()
         for _ in range(n):
             generator.generate_next_token()
-        return time.perf_counter() - start
+        return clock() - start
 
 
 class Encoder:
@@ -98,9 +94,9 @@ class Encoder:
 
     def encode(self, batch, length):
         tokens = np.array(ids(batch * length, self.vocabulary), np.int64).reshape(batch, length)
-        start = time.perf_counter()
+        start = clock()
         self.session.run(None, {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
-        return time.perf_counter() - start
+        return clock() - start
 
 
 def load(built, threads, context):

@@ -4,14 +4,12 @@ Exporting a generating model needs optimum-intel with a transformers of its own,
 second virtual environment (PLEXUS_OPTIMUM_PYTHON, set by environment.py).
 """
 import os
-import subprocess
-import time
 
 import numpy as np
 import openvino
 
-from . import Built, Refused, ids
-from .huggingface import export_encoder, with_tokenizer
+from . import Built, Refused, clock, ids
+from .huggingface import export_encoder, run_exporter, with_tokenizer
 from .safetensors import Checkpoint
 
 WEIGHTS = {"causal": {"f32": "f32", "bf16": "f16", "q8": "int8 per channel, embedding too",
@@ -50,9 +48,7 @@ def convert_causal(source, weights, path, folder):
     tool = os.path.join(os.path.dirname(python), "optimum-cli")
     command = [tool, "export", "openvino", "-m", with_tokenizer(source, folder), "--task",
                "text-generation-with-past", "--weight-format", *FORMAT[weights], path + ".new"]
-    run = subprocess.run(command, capture_output=True, text=True)
-    if run.returncode:
-        raise Refused("optimum-cli failed: " + run.stderr.strip().splitlines()[-1])
+    run_exporter("optimum-cli", command)
     os.rename(path + ".new", path)
 
 
@@ -93,11 +89,11 @@ class Causal:
         inputs = self.genai.TokenizedInputs(openvino.Tensor(tokens),
                                             openvino.Tensor(np.ones_like(tokens)))
         running = self.genai.StreamingStatus.RUNNING
-        times, start = [], time.perf_counter()
+        times, start = [], clock()
 
         class Clock(self.genai.StreamerBase):
             def write(self, _):
-                times.append(time.perf_counter() - start)
+                times.append(clock() - start)
                 return running
 
             def end(self):
@@ -124,9 +120,9 @@ class Encoder:
 
     def encode(self, batch, length):
         tokens = np.array(ids(batch * length, self.vocabulary), np.int64).reshape(batch, length)
-        start = time.perf_counter()
+        start = clock()
         self.request.infer({"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
-        return time.perf_counter() - start
+        return clock() - start
 
 
 def load(built, threads, context):

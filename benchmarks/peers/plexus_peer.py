@@ -2,9 +2,8 @@
 import json
 import os
 import subprocess
-import time
 
-from . import Built, Refused, ids
+from . import Built, Refused, clock, ids
 
 WEIGHTS = {"causal": {"f32": "f32", "bf16": "bf16", "q8": "q8", "q4": "q4",
                       "file": "nearest to the file's"},
@@ -48,10 +47,10 @@ class Model:
     def first_token(self, prompt):
         """From the start of a process to the end of its first token."""
         text = ",".join(map(str, ids(prompt, self.built.vocabulary)))
-        start = time.perf_counter()
+        start = clock()
         call("generate", self.built.path, "--prompt-ids", text, "--max-tokens", 1, "--json",
              "--threads", self.threads)
-        return time.perf_counter() - start
+        return clock() - start
 
     def prefill(self, n):
         return self.bench("--prefill", n, "--decode", 0)["prefill"]["median_seconds"]
@@ -61,7 +60,8 @@ class Model:
         return out["decode"]["median_seconds"]
 
     def encode(self, batch, length):
-        out = self.bench("--prefill", length, "--batch", batch)
+        together = ["--batch", batch] if batch > 1 else []
+        out = self.bench("--prefill", length, *together)
         return out["encode"]["median_seconds"]
 
     def memory(self):

@@ -1,10 +1,9 @@
 """torch in eager mode with transformers' models."""
-import time
 
 import torch
 import transformers
 
-from . import Built, ids
+from . import Built, clock, ids
 from .safetensors import Checkpoint
 
 WEIGHTS = {"causal": {"f32": "f32", "bf16": "bf16"}, "encoder": {"f32": "f32", "bf16": "bf16"}}
@@ -43,16 +42,16 @@ class Causal:
         return cache, self.feed(torch.tensor([ids(n, self.vocabulary)]), cache)
 
     def prefill(self, n):
-        start = time.perf_counter()
+        start = clock()
         self.begin(n)
-        return time.perf_counter() - start
+        return clock() - start
 
     def decode(self, context, n):
         cache, token = self.begin(context)
-        start = time.perf_counter()
+        start = clock()
         for _ in range(n):
             token = self.feed(token, cache)
-        return time.perf_counter() - start
+        return clock() - start
 
 
 class Encoder:
@@ -62,9 +61,9 @@ class Encoder:
     @torch.inference_mode()
     def encode(self, batch, length):
         tokens = torch.tensor(ids(batch * length, self.model.config.vocab_size)).view(batch, length)
-        start = time.perf_counter()
+        start = clock()
         self.model(tokens, attention_mask=torch.ones_like(tokens))
-        return time.perf_counter() - start
+        return clock() - start
 
 
 def load(built, threads, context):

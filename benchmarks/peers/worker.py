@@ -8,10 +8,9 @@ import importlib
 import json
 import os
 import sys
-import time
 import traceback
 
-from . import Built, Refused
+from . import Built, Refused, clock
 
 
 def memory():
@@ -39,14 +38,14 @@ class Worker:
 
     def open(self, built, threads, context, prompt):
         """Seconds from nothing but imports to the first token of a prompt; 0 without one."""
-        begin = time.perf_counter()
+        begin = clock()
         self.handle = self.peer.load(Built(**built), threads, context)
         if not prompt:
             return 0
         if hasattr(self.handle, "first_token"):
             return self.handle.first_token(prompt)
         self.handle.prefill(prompt)
-        return time.perf_counter() - begin
+        return clock() - begin
 
     def measure(self, what, arguments):
         return getattr(self.handle, what)(*arguments)
