@@ -1,5 +1,4 @@
-//===- Pipelines.cpp - the orders in which passes run
-//---------------------------------------------===//
+//===- Pipelines.cpp - the orders in which passes run -----------------------------------------===//
 // Assembles the pipelines of Pipelines.h.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Pipelines.h"

@@ -1,5 +1,4 @@
-//===- Report.cpp - where each op went, for --report
-//----------------------------------------------===//
+//===- Report.cpp - where each op went, for --report ------------------------------------------===//
 // Rows are dictionaries in an attribute of their segment; ops that joined another are remembered in
 // its location, until it is reported.
 //===----------------------------------------------------------------------------------------------===//

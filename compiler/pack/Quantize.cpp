@@ -248,8 +248,7 @@ void storeValues(const Group &g, const Fit &fit, const PackedForm &form, uint8_t
                                      center);
 }
 
-//===--- Blocks
-//-----------------------------------------------------------------------------------===//
+//===--- Blocks -------------------------------------------------------------------------------===//
 
 /// The bytes of one unit: 64 columns of `values` from k on.
 void writeUnit(const QuantizedRows &rows, int64_t k, uint8_t *out) {

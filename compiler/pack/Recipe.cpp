@@ -21,8 +21,7 @@ int64_t elements(const Shape &shape) { return product(shape, 0, shape.size()); }
 
 ErrorBuilder mismatch() { return error(Code::Mismatch); }
 
-//===--- Shapes
-//-----------------------------------------------------------------------------------===//
+//===--- Shapes -------------------------------------------------------------------------------===//
 
 Status checkAxis(const Recipe &r) {
   if (r.axis < 0 || static_cast<size_t>(r.axis) >= r.parts[0].shape.size())
@@ -122,8 +121,7 @@ Status bindSources(Recipe &r, const TensorSource &source, int layer, std::string
   return Status::ok();
 }
 
-//===--- Evaluation
-//-------------------------------------------------------------------------------===//
+//===--- Evaluation ---------------------------------------------------------------------------===//
 
 Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out);
 

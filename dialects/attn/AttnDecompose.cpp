@@ -17,8 +17,7 @@ static Value compare(ImplicitLocOpBuilder &b, arith::CmpIPredicate predicate, Va
   return arith::CmpIOp::create(b, predicate, x, y);
 }
 
-//===--- Rope
-//--------------------------------------------------------------------------------------===//
+//===--- Rope ---------------------------------------------------------------------------------===//
 
 /// For each token its sequence's largest position in the batch: f64 [T], which holds every i32.
 static Value largestPositions(ImplicitLocOpBuilder &b, Value batch) {
@@ -132,8 +131,7 @@ Values KVWriteOp::decompose(OpBuilder &builder) {
   return SmallVector<Value>{};
 }
 
-//===--- Attention
-//---------------------------------------------------------------------------------===//
+//===--- Attention ----------------------------------------------------------------------------===//
 
 namespace {
 /// What queries attend to: keys and values [S, C, heads, dim] with the sequence of each token, or

@@ -49,8 +49,7 @@ bool attn::isMask(Type type) {
          !tensor.getEncoding();
 }
 
-//===--- KV
-//----------------------------------------------------------------------------------------===//
+//===--- KV -----------------------------------------------------------------------------------===//
 
 Type KVType::parse(AsmParser &parser) {
   SmallVector<int64_t> sizes;
@@ -82,8 +81,7 @@ bool KVType::supportsKind(plx::StateKind kind) const {
   return kind == plx::StateKind::KV || kind == plx::StateKind::Ring;
 }
 
-//===--- Rope
-//--------------------------------------------------------------------------------------===//
+//===--- Rope ---------------------------------------------------------------------------------===//
 
 static LogicalResult verifyFrequencies(function_ref<InFlightDiagnostic()> emitError, StringRef name,
                                        DenseElementsAttr table, int64_t dims) {

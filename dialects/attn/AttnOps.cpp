@@ -24,8 +24,7 @@ static LogicalResult verifyRope(Operation *op, RopeAttr rope, Value turned) {
   return success();
 }
 
-//===--- Rope and KV write
-//-------------------------------------------------------------------------===//
+//===--- Rope and KV write --------------------------------------------------------------------===//
 
 LogicalResult RopeOp::verify() { return verifyRope(*this, getRope(), getInput()); }
 
@@ -41,8 +40,7 @@ void KVWriteOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effec
   effects.emplace_back(MemoryEffects::Write::get(), &getStateMutable());
 }
 
-//===--- Attention
-//---------------------------------------------------------------------------------===//
+//===--- Attention ----------------------------------------------------------------------------===//
 
 /// Operands are `query, state, batch` or `query, key, value, batch`; types as a function type.
 ParseResult AttentionOp::parse(OpAsmParser &parser, OperationState &result) {
@@ -140,8 +138,7 @@ LogicalResult AttentionOp::verify() {
   return verifyRope(*this, getRope().value_or(RopeAttr()), getQuery());
 }
 
-//===--- Accessors
-//---------------------------------------------------------------------------------===//
+//===--- Accessors ----------------------------------------------------------------------------===//
 
 template <typename Op>
 static LogicalResult verifyView(Op op, int64_t dim) {

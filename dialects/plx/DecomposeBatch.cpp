@@ -31,8 +31,7 @@ Values SelectRowsOp::decompose(OpBuilder &builder) {
                                         })};
 }
 
-//===--- Pool
-//--------------------------------------------------------------------------------------===//
+//===--- Pool ---------------------------------------------------------------------------------===//
 
 /// The begin and the end of the tokens of the sequence that loop 0 stands for.
 static std::pair<Value, Value> tokenRange(ImplicitLocOpBuilder &b, Value tokenBegin) {
@@ -107,8 +106,7 @@ Values PoolOp::decompose(OpBuilder &builder) {
   return SmallVector<Value>{isRow ? poolRow(b, *this, sizes) : poolReduce(b, *this, sizes)};
 }
 
-//===--- Indices
-//-----------------------------------------------------------------------------------===//
+//===--- Indices ------------------------------------------------------------------------------===//
 
 Values PositionsOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);

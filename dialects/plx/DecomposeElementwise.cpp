@@ -12,8 +12,7 @@ using namespace mlir::plx;
 
 using Values = FailureOr<SmallVector<Value>>;
 
-//===--- Elementwise
-//-------------------------------------------------------------------------------===//
+//===--- Elementwise --------------------------------------------------------------------------===//
 
 /// A value of the type of `inputs[0]`; later inputs have its shape, or a trailing part of it.
 static Values mapLike(Operation *op, OpBuilder &builder, ValueRange inputs, ScalarBody body) {
@@ -74,8 +73,7 @@ Values SoftcapOp::decompose(OpBuilder &builder) {
   });
 }
 
-//===--- Shapes
-//------------------------------------------------------------------------------------===//
+//===--- Shapes -------------------------------------------------------------------------------===//
 
 Values ReshapeOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);

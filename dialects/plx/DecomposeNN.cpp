@@ -12,8 +12,7 @@ using namespace mlir::plx;
 
 using Values = FailureOr<SmallVector<Value>>;
 
-//===--- Weights
-//-----------------------------------------------------------------------------------===//
+//===--- Weights ------------------------------------------------------------------------------===//
 
 /// A weight as upstream ops can read it: a packed one unpacked.
 static Value denseWeight(ImplicitLocOpBuilder &b, Value weight) {
@@ -47,8 +46,7 @@ Values EmbeddingOp::decompose(OpBuilder &builder) {
       mapElements(b, sizes, getType().getElementType(), getIds(), dimsMap(b, 2, {0}), lookUp)};
 }
 
-//===--- Products
-//----------------------------------------------------------------------------------===//
+//===--- Products -----------------------------------------------------------------------------===//
 
 /// `z[..., n] = sum_k x[..., k] W[n, k]` in the compute type.
 static Value buildProduct(ImplicitLocOpBuilder &b, Value input, Value packedWeight) {
@@ -141,8 +139,7 @@ Values FusedLinearOp::decompose(OpBuilder &builder) {
                                         inputs, maps, inlineEpilogue)};
 }
 
-//===--- Normalisations
-//----------------------------------------------------------------------------===//
+//===--- Normalisations -----------------------------------------------------------------------===//
 
 namespace {
 /// The rows of one operand of a normalisation: its maps, sizes and moments.

@@ -13,8 +13,7 @@
 using namespace mlir;
 using namespace mlir::plx;
 
-//===--- Scalars
-//-----------------------------------------------------------------------------------===//
+//===--- Scalars ------------------------------------------------------------------------------===//
 
 Type plx::computeType(Type element) {
   return element.isF64() ? element : Float32Type::get(element.getContext());
@@ -63,8 +62,7 @@ Type plx::elementOf(Value tensor) {
   return cast<RankedTensorType>(tensor.getType()).getElementType();
 }
 
-//===--- linalg.generic
-//----------------------------------------------------------------------------===//
+//===--- linalg.generic -----------------------------------------------------------------------===//
 
 AffineMap plx::dimsMap(ImplicitLocOpBuilder &builder, int64_t loops, ArrayRef<int64_t> dims) {
   SmallVector<AffineExpr> exprs;
@@ -127,8 +125,7 @@ Value plx::reduceLastAxis(ImplicitLocOpBuilder &builder, Value input, double ini
                         rangeMap(builder, rank, 0, rank), body);
 }
 
-//===--- Shared formulas
-//---------------------------------------------------------------------------===//
+//===--- Shared formulas ----------------------------------------------------------------------===//
 
 Value plx::buildSoftmax(ImplicitLocOpBuilder &builder, Value input) {
   int64_t rank = rankOf(input);

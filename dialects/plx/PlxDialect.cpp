@@ -54,8 +54,7 @@ LogicalResult PlxDialect::verifyRegionArgAttribute(Operation *op, unsigned, unsi
   return success();
 }
 
-//===--- Type predicates
-//---------------------------------------------------------------------------===//
+//===--- Type predicates ----------------------------------------------------------------------===//
 
 static RankedTensorType asFloatTensor(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);

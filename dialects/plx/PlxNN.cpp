@@ -32,8 +32,7 @@ static LogicalResult verifyProduct(Operation *op, Value input, Value weight) {
                      tensorType(input).getShape().back());
 }
 
-//===--- Embedding
-//---------------------------------------------------------------------------------===//
+//===--- Embedding ----------------------------------------------------------------------------===//
 
 void EmbeddingOp::build(OpBuilder &builder, OperationState &state, Value ids, Value table) {
   int64_t rows = tensorType(ids).getDimSize(0);
@@ -51,8 +50,7 @@ LogicalResult EmbeddingOp::verify() {
   return success();
 }
 
-//===--- Products
-//----------------------------------------------------------------------------------===//
+//===--- Products -----------------------------------------------------------------------------===//
 
 LogicalResult LinearOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
                                          LinearOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
@@ -118,8 +116,7 @@ OpFoldResult UnpackOp::fold(FoldAdaptor) {
   return getInput().getType() == getType() ? getInput() : Value();
 }
 
-//===--- Normalisations
-//----------------------------------------------------------------------------===//
+//===--- Normalisations -----------------------------------------------------------------------===//
 
 static LogicalResult verifyEps(Operation *op, const APFloat &eps) {
   if (eps.isNegative() || !eps.isFinite())

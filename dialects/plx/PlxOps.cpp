@@ -12,8 +12,7 @@ using namespace mlir::plx;
 #define GET_OP_CLASSES
 #include "dialects/plx/PlxOps.cpp.inc"
 
-//===--- Sizes
-//-------------------------------------------------------------------------------------===//
+//===--- Sizes --------------------------------------------------------------------------------===//
 
 StringRef plx::stringify(SizeSymbol symbol) {
   static constexpr StringLiteral names[] = {"T", "S", "R"};
@@ -84,8 +83,7 @@ std::optional<SizeSymbol> plx::sizeSymbol(Value value) {
   return std::nullopt;
 }
 
-//===--- Tables of a segment
-//-----------------------------------------------------------------------===//
+//===--- Tables of a segment ------------------------------------------------------------------===//
 
 SmallVector<StringAttr> plx::collectParams(SegmentOp segment) {
   llvm::SmallSetVector<StringAttr, 8> names;

@@ -8,8 +8,7 @@ using namespace mlir::plx;
 
 using EmitError = function_ref<InFlightDiagnostic()>;
 
-//===--- Shared
-//------------------------------------------------------------------------------------===//
+//===--- Shared -------------------------------------------------------------------------------===//
 
 FailureOr<RankedTensorType> plx::inferNestedRecipe(Attribute recipe, RankedTensorType expected,
                                                    EmitError emitError) {
@@ -65,8 +64,7 @@ SmallVector<StringRef> plx::recipeSources(Attribute recipe) {
   return names;
 }
 
-//===--- Source
-//------------------------------------------------------------------------------------===//
+//===--- Source -------------------------------------------------------------------------------===//
 
 FailureOr<RankedTensorType> SourceAttr::inferType(RankedTensorType expected,
                                                   EmitError emitError) const {
@@ -82,8 +80,7 @@ FailureOr<RankedTensorType> SourceAttr::inferType(RankedTensorType expected,
   return type;
 }
 
-//===--- Concat and interleave
-//---------------------------------------------------------------------===//
+//===--- Concat and interleave ----------------------------------------------------------------===//
 
 static LogicalResult verifyParts(ArrayRef<Attribute> parts, EmitError emitError) {
   if (parts.empty())
@@ -158,8 +155,7 @@ FailureOr<RankedTensorType> InterleaveAttr::inferType(RankedTensorType, EmitErro
   return resized(first, getAxis(), size * static_cast<int64_t>(types->size()));
 }
 
-//===--- Slice, transpose, reshape
-//-----------------------------------------------------------------===//
+//===--- Slice, transpose, reshape ------------------------------------------------------------===//
 
 LogicalResult SliceRecipeAttr::verify(EmitError emitError, int64_t axis, int64_t begin,
                                       int64_t size, Attribute value) {

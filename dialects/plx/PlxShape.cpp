@@ -5,8 +5,7 @@
 using namespace mlir;
 using namespace mlir::plx;
 
-//===--- Reshape
-//-----------------------------------------------------------------------------------===//
+//===--- Reshape ------------------------------------------------------------------------------===//
 
 /// Number of dynamic axes and product of the static ones.
 static std::pair<int64_t, int64_t> countElements(RankedTensorType type) {
@@ -42,8 +41,7 @@ OpFoldResult ReshapeOp::fold(FoldAdaptor) {
   return getResult();
 }
 
-//===--- Slice
-//-------------------------------------------------------------------------------------===//
+//===--- Slice --------------------------------------------------------------------------------===//
 
 LogicalResult SliceOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
                                         SliceOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
@@ -71,8 +69,7 @@ OpFoldResult SliceOp::fold(FoldAdaptor) {
   return getInput().getType() == getType() ? getInput() : Value();
 }
 
-//===--- Concat
-//------------------------------------------------------------------------------------===//
+//===--- Concat -------------------------------------------------------------------------------===//
 
 LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
                                          ConcatOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {

@@ -13,8 +13,7 @@ void ModelOp::build(OpBuilder &builder, OperationState &state, StringRef name) {
   state.addRegion()->emplaceBlock();
 }
 
-//===--- Segment and schedule
-//----------------------------------------------------------------------===//
+//===--- Segment and schedule -----------------------------------------------------------------===//
 
 template <typename Op>
 static void buildFunction(OpBuilder &builder, OperationState &state, StringRef name,
@@ -108,8 +107,7 @@ LogicalResult ReturnOp::verify() {
   return success();
 }
 
-//===--- Run
-//---------------------------------------------------------------------------------------===//
+//===--- Run ----------------------------------------------------------------------------------===//
 
 void RunOp::build(OpBuilder &builder, OperationState &state, SegmentOp segment, ValueRange inputs,
                   std::optional<int64_t> layer, ArrayRef<float> scalars) {
@@ -158,8 +156,7 @@ LogicalResult RunOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return verifyLayer(*this, segment, symbols);
 }
 
-//===--- Outputs
-//-----------------------------------------------------------------------------------===//
+//===--- Outputs ------------------------------------------------------------------------------===//
 
 ParseResult plx::parseNamedValues(OpAsmParser &parser, ArrayAttr &names,
                                   SmallVectorImpl<OpAsmParser::UnresolvedOperand> &values,
@@ -200,8 +197,7 @@ LogicalResult OutputsOp::verify() {
   return success();
 }
 
-//===--- Weights and states
-//------------------------------------------------------------------------===//
+//===--- Weights and states -------------------------------------------------------------------===//
 
 LogicalResult WeightOp::verify() {
   return inferRecipeType(getRecipe(), getWeightType(), [&] { return emitOpError(); });
@@ -249,8 +245,7 @@ LogicalResult GetStateOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return success();
 }
 
-//===--- Taps
-//--------------------------------------------------------------------------------------===//
+//===--- Taps ---------------------------------------------------------------------------------===//
 
 namespace {
 /// What hooks see: keeps taps in their order, and alive when nothing uses them.

@@ -1,5 +1,4 @@
-//===- FuseEpilogue.cpp - elementwise ops join the product before them
-//----------------------------===//
+//===- FuseEpilogue.cpp - elementwise ops join the product before them ------------------------===//
 // Makes every plx.linear a plx.fused_linear and draws its elementwise users into the epilogue.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/Activations.h"

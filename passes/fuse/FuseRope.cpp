@@ -1,5 +1,4 @@
-//===- FuseRope.cpp - rotary positions join the attention that reads them
-//-------------------------===//
+//===- FuseRope.cpp - rotary positions join the attention that reads them ---------------------===//
 // Moves attn.rope into the `rope` attribute of the KV write or attention that is its only user.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/attn/AttnOps.h"

@@ -1,5 +1,4 @@
-//===- MergeProjections.cpp - one product in place of several with the same input
-//-----------------===//
+//===- MergeProjections.cpp - one product in place of several with the same input -------------===//
 // Concatenates the weights of products that share their input; interleaves those of gated units.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/Activations.h"

@@ -1,5 +1,4 @@
-//===- Decompose.cpp - ops without a CPU form become upstream ops
-//---------------------------------===//
+//===- Decompose.cpp - ops without a CPU form become upstream ops -----------------------------===//
 // Applies DecomposeOpInterface until only upstream ops, accessors and ops with an emitter are left.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

@@ -1,5 +1,4 @@
-//===- NumberParameters.cpp - places of weights and states in a segment's tables
-//------------------===//
+//===- NumberParameters.cpp - places of weights and states in a segment's tables --------------===//
 // Notes on each plx.param and plx.get_state its index in the segment's weight or state table.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

@@ -1,5 +1,4 @@
-//===- AssignEncodings.cpp - how each weight is stored
-//--------------------------------------------===//
+//===- AssignEncodings.cpp - how each weight is stored ----------------------------------------===//
 // Gives matrices of products a packed encoding and vectors the type f32.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/Packed.h"

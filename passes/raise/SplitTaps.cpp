@@ -1,5 +1,4 @@
-//===- SplitTaps.cpp - a plain and a tapped variant of each segment
-//-------------------------------===//
+//===- SplitTaps.cpp - a plain and a tapped variant of each segment ---------------------------===//
 // Clones segments with taps into variants that return the tapped values; erases taps elsewhere.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

@@ -1,5 +1,4 @@
-//===- CallLayout.cpp - runtime/abi/Call.h as LLVM types
-//------------------------------------------===//
+//===- CallLayout.cpp - runtime/abi/Call.h as LLVM types --------------------------------------===//
 // Builds the LLVM types of the calling convention and reads their fields.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/lower/cpu/CallLayout.h"

@@ -1,5 +1,4 @@
-//===- ExpandMath.cpp - transcendental functions without calls
-//------------------------------------===//
+//===- ExpandMath.cpp - transcendental functions without calls --------------------------------===//
 // Applies the emitters' math expansions to everything in a function.
 //===----------------------------------------------------------------------------------------------===//
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -1,5 +1,4 @@
-//===- LowerAttention.cpp - attention, its state and rotary positions through the emitters
-//--------===//
+//===- LowerAttention.cpp - attention, its state and rotary positions through the emitters ----===//
 // Handlers of the attn dialect.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/attn/AttnOps.h"
@@ -206,8 +205,7 @@ LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
   return success();
 }
 
-//===--- Views
-//------------------------------------------------------------------------------------===//
+//===--- Views --------------------------------------------------------------------------------===//
 
 /// A buffer of a result whose second dimension is the batch's context; the first has `symbol`'s
 /// size.

@@ -1,5 +1,4 @@
-//===- LowerBatch.cpp - ops that read the batch
-//---------------------------------------------------===//
+//===- LowerBatch.cpp - ops that read the batch -----------------------------------------------===//
 // Handlers of the accessor of a batch's arrays, and of pooling.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"
@@ -52,8 +51,7 @@ LogicalResult lowerBatchField(SegmentLowering &segment, plx::BatchFieldOp op) {
   return success();
 }
 
-//===--- Pooling
-//----------------------------------------------------------------------------------===//
+//===--- Pooling ------------------------------------------------------------------------------===//
 
 /// Sequence `sequence`'s token range, [begin, end).
 std::pair<Value, Value> tokenRange(SegmentLowering &segment, Location loc, Value sequence) {

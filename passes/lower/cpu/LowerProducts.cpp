@@ -1,5 +1,4 @@
-//===- LowerProducts.cpp - products with packed weights
-//-------------------------------------------===//
+//===- LowerProducts.cpp - products with packed weights ---------------------------------------===//
 // Handlers of plx.fused_linear, and of the ops that read a packed weight as rows.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/Packed.h"
@@ -118,8 +117,7 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
   return product;
 }
 
-//===--- oneDNN
-//-----------------------------------------------------------------------------------===//
+//===--- oneDNN -------------------------------------------------------------------------------===//
 
 /// One call of the host: some columns of a product.
 struct HostMatmul {
@@ -254,8 +252,7 @@ void emitRowEpilogue(OpBuilder &b, Location loc, const Product &product, Value s
       });
 }
 
-//===--- plx.fused_linear
-//-------------------------------------------------------------------------===//
+//===--- plx.fused_linear ---------------------------------------------------------------------===//
 
 /// What the product keeps beside its operands, as memref<?xi8>; null: nothing.
 Value allocateScratch(SegmentLowering &segment, Location loc, const Product &product) {
@@ -339,8 +336,7 @@ bool takesFusedLinear(Operation *op) {
   return plx::getPacked(cast<plx::FusedLinearOp>(op).getWeight().getType()) != nullptr;
 }
 
-//===--- Rows of weights
-//--------------------------------------------------------------------------===//
+//===--- Rows of weights ----------------------------------------------------------------------===//
 
 /// Element [row, column] of a weight matrix, dense or packed as plain floats, as it is stored.
 class WeightReader {

@@ -1,5 +1,4 @@
-//===- LowerSegments.cpp - segments become functions over buffers
-//---------------------------------===//
+//===- LowerSegments.cpp - segments become functions over buffers -----------------------------===//
 // Runs SegmentLowering over each segment of the module's models.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

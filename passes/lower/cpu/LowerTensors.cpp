@@ -1,5 +1,4 @@
-//===- LowerTensors.cpp - buffers for upstream ops and for ops that only move elements
-//------------===//
+//===- LowerTensors.cpp - buffers for upstream ops and for ops that only move elements --------===//
 // Handlers of linalg, tensor, arith and math ops on tensors, and of plx's structure and shape ops.
 //===----------------------------------------------------------------------------------------------===//
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -17,8 +16,7 @@ using namespace mlir;
 namespace plexus::compiler {
 namespace {
 
-//===--- linalg
-//-----------------------------------------------------------------------------------===//
+//===--- linalg -------------------------------------------------------------------------------===//
 
 /// The buffer for `result`, which starts as `init`: the init's own where nothing else reads it.
 /// `keeps` says whether what is in the init matters.
@@ -116,8 +114,7 @@ LogicalResult lowerLinalg(SegmentLowering &segment, linalg::LinalgOp op) {
   return lowerBody(segment, lowered);
 }
 
-//===--- tensor
-//-----------------------------------------------------------------------------------===//
+//===--- tensor -------------------------------------------------------------------------------===//
 
 LogicalResult lowerEmpty(SegmentLowering &, tensor::EmptyOp) {
   return success(); // its users allocate
@@ -240,8 +237,7 @@ LogicalResult lowerConstant(SegmentLowering &segment, arith::ConstantOp op) {
   return success();
 }
 
-//===--- plx
-//---------------------------------------------------------------------------------------===//
+//===--- plx ----------------------------------------------------------------------------------===//
 
 /// Columns [begin, begin + size) of the last dimension of `memref`.
 Value columns(SegmentLowering &segment, Location loc, Value memref, int64_t begin, int64_t size) {

@@ -1,5 +1,4 @@
-//===- OutlineParallel.cpp - parallel loops become bodies for the host's parallel_for
-//-------------===//
+//===- OutlineParallel.cpp - parallel loops become bodies for the host's parallel_for ---------===//
 // Outlines each top-level scf.parallel of a segment into a function over a range of iterations, and
 // calls it through plx_host::parallel_for.
 //===----------------------------------------------------------------------------------------------===//

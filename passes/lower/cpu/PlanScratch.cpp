@@ -1,5 +1,4 @@
-//===- PlanScratch.cpp - place a segment's buffers in its call's scratch
-//--------------------------===//
+//===- PlanScratch.cpp - place a segment's buffers in its call's scratch ----------------------===//
 // Gives each buffer of a segment an offset in the call's scratch, by lifetime, and generates the
 // function that states how much scratch the segment needs.
 //===----------------------------------------------------------------------------------------------===//

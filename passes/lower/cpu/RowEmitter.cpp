@@ -1,5 +1,4 @@
-//===- RowEmitter.cpp - the loops of one linalg op for one row
-//------------------------------------===//
+//===- RowEmitter.cpp - the loops of one linalg op for one row --------------------------------===//
 // Vector and scalar forms of a row.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/lower/cpu/RowEmitter.h"
@@ -86,8 +85,7 @@ void RowEmitter::emit() {
   folds.empty() ? emitElements() : emitFolds();
 }
 
-//===--- Planning vectors
-//-------------------------------------------------------------------------===//
+//===--- Planning vectors ---------------------------------------------------------------------===//
 
 bool RowEmitter::planVectors() {
   SmallVector<unsigned> reductions;
@@ -157,8 +155,7 @@ bool RowEmitter::planFolds() {
   return true;
 }
 
-//===--- Emitting vectors
-//-------------------------------------------------------------------------===//
+//===--- Emitting vectors ---------------------------------------------------------------------===//
 
 /// What the vectors have in common, as scalars.
 void RowEmitter::emitUniform() {
@@ -277,8 +274,7 @@ Value RowEmitter::reduced(Operation *fold, Value vector) {
   return vector::ExtractOp::create(builder, loc, vector, ArrayRef<int64_t>{0});
 }
 
-//===--- Emitting scalars
-//-------------------------------------------------------------------------===//
+//===--- Emitting scalars ---------------------------------------------------------------------===//
 
 void RowEmitter::emitScalars() {
   SmallVector<unsigned> reduction;
@@ -361,8 +357,7 @@ Operation *RowEmitter::cloneWithFastMath(Operation &original, IRMapping &mapping
   return clone;
 }
 
-//===--- Both
-//-------------------------------------------------------------------------------------===//
+//===--- Both ---------------------------------------------------------------------------------===//
 
 /// Loops over the parallel dimensions beside the row.
 void RowEmitter::enterParallel(std::optional<unsigned> except) {

@@ -1,5 +1,4 @@
-//===- RowLoops.cpp - runs of linalg ops become parallel loops over rows
-//--------------------------===//
+//===- RowLoops.cpp - runs of linalg ops become parallel loops over rows ----------------------===//
 // Fuses consecutive linalg ops on buffers that share their leading dimension into one scf.parallel.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"

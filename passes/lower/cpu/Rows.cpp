@@ -1,5 +1,4 @@
-//===- Rows.cpp - how linalg ops on buffers use their leading dimension
-//---------------------------===//
+//===- Rows.cpp - how linalg ops on buffers use their leading dimension -----------------------===//
 // The analyses of Rows.h.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/lower/cpu/Rows.h"

@@ -1,5 +1,4 @@
-//===- SegmentAbi.cpp - entry points that take a plx_call
-//-----------------------------------------===//
+//===- SegmentAbi.cpp - entry points that take a plx_call -------------------------------------===//
 // Wraps each lowered segment in `int32_t plx_<segment>(const plx_call *)`.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/Passes.h"

@@ -1,5 +1,4 @@
-//===- SegmentLowering.cpp - one segment on its way from tensors to buffers
-//-----------------------===//
+//===- SegmentLowering.cpp - one segment on its way from tensors to buffers -------------------===//
 // Function, arguments and buffers of a segment that is being lowered.
 //===----------------------------------------------------------------------------------------------===//
 #include "passes/lower/cpu/SegmentLowering.h"
@@ -96,8 +95,7 @@ LogicalResult SegmentLowering::run(OpBuilder &builder) {
   return success();
 }
 
-//===--- Arguments
-//--------------------------------------------------------------------------------===//
+//===--- Arguments ----------------------------------------------------------------------------===//
 
 Value SegmentLowering::argument(Type type, StringRef role, int64_t index, StringRef rows) {
   Value &value = arguments[(role + Twine(index)).str()];
@@ -170,8 +168,7 @@ Value SegmentLowering::batchArray(plx::BatchField field) {
   return argument(type, "batch_array", index, rows[index]);
 }
 
-//===--- Buffers
-//----------------------------------------------------------------------------------===//
+//===--- Buffers ------------------------------------------------------------------------------===//
 
 Value SegmentLowering::outputFor(Value tensor) {
   Value final = finalValue(tensor);
@@ -259,8 +256,7 @@ Value SegmentLowering::constant(Location loc, DenseElementsAttr value) {
   return known = memref::GetGlobalOp::create(start, loc, type, name);
 }
 
-//===--- Other values
-//-----------------------------------------------------------------------------===//
+//===--- Other values -------------------------------------------------------------------------===//
 
 Value SegmentLowering::indexConstant(Location loc, int64_t value) {
   return arith::ConstantIndexOp::create(body, loc, value);
