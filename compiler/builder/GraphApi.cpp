@@ -1,6 +1,8 @@
 // Thin C wrappers: null checks on what comes from outside, then the GraphBuilder.
 #include "compiler/builder/GraphApi.h"
 
+#include <algorithm>
+#include <cstring>
 #include <string_view>
 
 using namespace mlir;
@@ -37,8 +39,11 @@ int32_t weight(plx_graph *g, const char *name, plx_recipe recipe) {
   return self(g).weight(text(name), recipe);
 }
 int32_t state(plx_graph *g, const char *name, const plx_state_desc *desc) {
-  if (desc && desc->struct_size >= sizeof(plx_state_desc))
-    return self(g).state(text(name), *desc);
+  if (desc && desc->struct_size >= offsetof(plx_state_desc, shape)) {
+    plx_state_desc known{}; // Plugins built before the last fields give fewer.
+    std::memcpy(&known, desc, std::min<size_t>(desc->struct_size, sizeof known));
+    return self(g).state(text(name), known);
+  }
   self(g).fail(Code::InvalidArgument, "malformed state description");
   return PLX_NO_VALUE;
 }

@@ -173,8 +173,15 @@ int32_t GraphBuilder::op(llvm::StringRef name, llvm::ArrayRef<plx_value> operand
     return kFailed;
   llvm::SmallVector<Value> in;
   bool whole = true;
-  if (!lookupAll(operands, in, whole))
-    return kFailed;
+  for (plx_value id : operands) {
+    bool absent = id == PLX_NO_VALUE && takesAbsent(name);
+    if (!absent && !lookup(id, in.emplace_back()))
+      return kFailed;
+    if (absent)
+      in.emplace_back();
+    else
+      whole &= in.back() != nullptr;
+  }
   if (!whole) { // Made from a missing weight: the import reports that.
     for (size_t i = 0; i < capacity; ++i)
       results[i] = addValue({});

@@ -1,6 +1,7 @@
-// The builder's op set. One row an op; docs/writing-a-family.md documents them in this order.
+// Turns builder calls into ops by the dialects' tables (ops/).
 #include "compiler/builder/Ops.h"
 
+#include "compiler/builder/OpTable.h"
 #include "dialects/attn/AttnOps.h"
 #include "dialects/plx/PlxOps.h"
 
@@ -11,99 +12,20 @@ using namespace mlir;
 namespace plexus::compiler {
 namespace {
 
-/// Positive: a float whose 0 means that it is not there. Ignored: read by the result's type only.
-enum class Kind { I64, F32, Positive, Unit, Activation, Pool, String, Rope, Ignored };
-
-struct AttrRow {
-  const char *name;
-  Kind kind;
-  bool required = true;
-  const char *irName = nullptr; ///< Where it differs.
-};
-
-/// How the result's type follows from operands and attributes.
-enum class Result {
-  None,
-  Same,
-  Rows,
-  Linear,
-  Embedding,
-  Reshape,
-  Slice,
-  Concat,
-  Indices,
-  Scalar,
-  Attention
-};
-
-struct OpRow {
-  const char *name;
-  const char *irName;
-  unsigned minOperands, maxOperands;
-  Result result;
-  std::vector<AttrRow> attrs = {};
-};
-
-const std::vector<OpRow> &table() {
-  static const std::vector<OpRow> rows = {
-      {"embedding", "plx.embedding", 2, 2, Result::Embedding},
-      {"linear", "plx.linear", 2, 3, Result::Linear},
-      {"rms_norm",
-       "plx.rms_norm",
-       2,
-       2,
-       Result::Same,
-       {{"eps", Kind::F32}, {"unit_offset", Kind::Unit, false}}},
-      {"layer_norm", "plx.layer_norm", 2, 3, Result::Same, {{"eps", Kind::F32}}},
-      {"l2_normalize", "plx.l2_normalize", 1, 1, Result::Same, {{"eps", Kind::F32}}},
-      {"softmax", "plx.softmax", 1, 1, Result::Same},
-      {"activation", "plx.activation", 1, 1, Result::Same, {{"kind", Kind::Activation}}},
-      {"glu", "plx.glu", 2, 2, Result::Same, {{"kind", Kind::Activation}}},
-      {"add", "plx.add", 2, 2, Result::Same},
-      {"sub", "plx.sub", 2, 2, Result::Same},
-      {"mul", "plx.mul", 2, 2, Result::Same},
-      {"scale", "plx.scale", 1, 2, Result::Same, {{"factor", Kind::F32, false}}},
-      {"softcap", "plx.softcap", 1, 1, Result::Same, {{"cap", Kind::F32}}},
-      {"scalar", "plx.scalar", 0, 0, Result::Scalar, {{"index", Kind::I64}}},
-      {"reshape", "plx.reshape", 1, 1, Result::Reshape, {{"shape", Kind::Ignored}}},
-      {"slice", "plx.slice", 1, 1, Result::Slice, {{"begin", Kind::I64}, {"size", Kind::I64}}},
-      {"concat", "plx.concat", 1, 64, Result::Concat},
-      {"tap", "plx.tap", 1, 1, Result::Same, {{"name", Kind::String}}},
-      {"positions", "plx.positions", 1, 1, Result::Indices, {{"offset", Kind::I64, false}}},
-      {"token_types", "plx.token_types", 1, 1, Result::Indices},
-      {"select_rows", "plx.select_rows", 2, 2, Result::Rows},
-      {"pool", "plx.pool", 2, 2, Result::Rows, {{"mode", Kind::Pool}}},
-      {"rope",
-       "attn.rope",
-       2,
-       2,
-       Result::Same,
-       {{"dims", Kind::Rope},
-        {"inv_freq", Kind::Rope},
-        {"attention_scaling", Kind::Rope, false},
-        {"interleaved", Kind::Rope, false},
-        {"long_inv_freq", Kind::Rope, false},
-        {"original_context", Kind::Rope, false},
-        {"ntk_factor", Kind::Rope, false}}},
-      {"kv_write", "attn.kv_write", 4, 4, Result::None},
-      {"attention",
-       "attn.attention",
-       3,
-       4,
-       Result::Attention,
-       {{"scale", Kind::F32},
-        {"causal", Kind::Unit, false},
-        {"window", Kind::I64, false},
-        {"softcap", Kind::Positive, false}}},
-  };
-  return rows;
+/// Calls fn with every row of every dialect.
+void eachRow(llvm::function_ref<void(const OpRow &)> fn) {
+  for (const std::vector<OpRow> *rows : {&plxRows(), &attnRows()})
+    for (const OpRow &row : *rows)
+      fn(row);
 }
 
 const OpRow *findRow(llvm::StringRef name) {
-  for (const OpRow &row : table())
-    if (name == row.name)
-      return &row;
-  return nullptr;
+  static const llvm::StringMap<const OpRow *> index = [] {
+    llvm::StringMap<const OpRow *> made;
+    eachRow([&](const OpRow &row) { made[row.name] = &row; });
+    return made;
+  }();
+  return index.lookup(name);
 }
 
 const plx_attr *findAttr(llvm::ArrayRef<const plx_attr *> attrs, llvm::StringRef name) {
@@ -122,24 +44,26 @@ bool kindFits(Kind kind, const plx_attr &a) {
     return a.kind == PLX_ATTR_FLOAT || a.kind == PLX_ATTR_INT;
   case Kind::Unit:
     return a.kind == PLX_ATTR_BOOL;
-  case Kind::Activation:
-  case Kind::Pool:
+  case Kind::Enum:
   case Kind::String:
     return a.kind == PLX_ATTR_STRING && a.s;
   case Kind::Rope:
     return true;
+  case Kind::I64s:
   case Kind::Ignored:
     return a.kind == PLX_ATTR_INTS;
+  case Kind::F32s:
+    return a.kind == PLX_ATTR_FLOATS;
   }
   return false;
 }
 
 double number(const plx_attr &a) { return a.kind == PLX_ATTR_INT ? double(a.i) : a.f; }
 
-/// The IR attribute of one builder attribute; null for a false flag. Names of enumerated kinds that
-/// do not exist are refused.
-Expected<Attribute> convert(Builder &b, Kind kind, const plx_attr &a) {
-  switch (kind) {
+/// The IR attribute of one builder attribute; null for a false flag. Keywords that do not exist are
+/// refused.
+Expected<Attribute> convert(Builder &b, const AttrRow &row, const plx_attr &a) {
+  switch (row.kind) {
   case Kind::I64:
     return Attribute(b.getI64IntegerAttr(a.i));
   case Kind::F32:
@@ -150,15 +74,15 @@ Expected<Attribute> convert(Builder &b, Kind kind, const plx_attr &a) {
     return a.i ? Attribute(b.getUnitAttr()) : Attribute();
   case Kind::String:
     return Attribute(b.getStringAttr(a.s));
-  case Kind::Activation:
-    if (auto k = plx::symbolizeActivationKind(a.s))
-      return Attribute(plx::ActivationKindAttr::get(b.getContext(), *k));
-    return error(Code::Unsupported) << "unknown activation kind '" << a.s << "'";
-  case Kind::Pool:
-    if (auto k = plx::symbolizePoolMode(a.s))
-      return Attribute(plx::PoolModeAttr::get(b.getContext(), *k));
+  case Kind::I64s:
+    return Attribute(b.getDenseI64ArrayAttr({a.ints, a.count}));
+  case Kind::F32s:
+    return Attribute(b.getDenseF32ArrayAttr({a.floats, a.count}));
+  case Kind::Enum:
+    if (Attribute value = row.parse(b.getContext(), a.s))
+      return value;
     return error(Code::Unsupported)
-           << "unknown pooling mode '" << a.s << "'; known are mean, cls, max, last";
+           << "unknown " << a.name << " '" << a.s << "'; known are " << row.known;
   case Kind::Rope:
   case Kind::Ignored:
     return Attribute();
@@ -292,14 +216,85 @@ Status checkAttrs(const OpRow &row, llvm::ArrayRef<const plx_attr *> attrs) {
   return Status::ok();
 }
 
-/// attention takes (q, state, batch) or (q, k, v, batch): which groups of operands are there.
-void setSegments(Builder &b, OperationState &state, const OpRow &row, size_t operands) {
-  if (llvm::StringRef(row.name) != "attention")
+/// Which groups of operands are there, where some may be absent. attention takes (q, state, batch)
+/// or (q, k, v, batch).
+void setGroups(Builder &b, OperationState &state, const OpRow &row,
+               llvm::ArrayRef<Value> operands) {
+  llvm::SmallVector<int32_t> sizes;
+  if (row.groups)
+    for (unsigned i = 0; i < row.maxOperands; ++i)
+      sizes.push_back(i < operands.size() && operands[i] ? 1 : 0);
+  else if (row.result == Result::Attention) // In the order of the op's definition.
+    sizes = operands.size() == 3 ? llvm::SmallVector<int32_t>{1, 1, 0, 0, 1}
+                                 : llvm::SmallVector<int32_t>{1, 0, 1, 1, 1};
+  else
     return;
-  // In the order of the op's definition: query, state, key, value, batch.
-  llvm::SmallVector<int32_t> sizes = operands == 3 ? llvm::SmallVector<int32_t>{1, 1, 0, 0, 1}
-                                                   : llvm::SmallVector<int32_t>{1, 0, 1, 1, 1};
   state.addAttribute("operandSegmentSizes", b.getDenseI32ArrayAttr(sizes));
+}
+
+/// The operands' types, for messages.
+std::string typesText(llvm::ArrayRef<Value> operands) {
+  std::string types;
+  llvm::raw_string_ostream os(types);
+  for (Value v : operands) {
+    os << (types.empty() ? "" : ", ");
+    if (v)
+      os << v.getType();
+    else
+      os << "none";
+  }
+  return types;
+}
+
+/// The op's own word on its results, from the operands and attributes of `state`.
+Status inferTypes(OperationState &state) {
+  std::optional<RegisteredOperationName> info = state.name.getRegisteredInfo();
+  auto *infer = info ? info->getInterface<InferTypeOpInterface>() : nullptr;
+  if (!infer)
+    return error(Code::Internal) << "the op does not infer its results";
+  std::string problem;
+  ScopedDiagnosticHandler handler(state.getContext(), [&](Diagnostic &d) {
+    if (problem.empty())
+      problem = d.str();
+    return success();
+  });
+  DictionaryAttr attrs = state.attributes.getDictionary(state.getContext());
+  llvm::SmallVector<std::byte, 256> storage(info->getOpPropertyByteSize() + alignof(max_align_t));
+  auto address = llvm::alignTo(reinterpret_cast<uintptr_t>(storage.data()), alignof(max_align_t));
+  OpaqueProperties properties(info->getOpPropertyByteSize() ? reinterpret_cast<void *>(address)
+                                                            : nullptr);
+  auto emitError = [&] { return mlir::emitError(state.location); };
+  if (properties)
+    info->initOpProperties(properties, OpaqueProperties(nullptr));
+  bool read = !properties || succeeded(info->setOpPropertiesFromAttribute(state.name, properties,
+                                                                          attrs, emitError));
+  llvm::SmallVector<Type> types;
+  bool inferred =
+      read && succeeded(infer->inferReturnTypes(state.getContext(), state.location, state.operands,
+                                                attrs, properties, state.regions, types));
+  if (properties)
+    info->destroyOpProperties(properties);
+  if (!inferred)
+    return error(Code::Mismatch) << (problem.empty() ? "operands do not fit each other: " +
+                                                           typesText(llvm::to_vector(
+                                                               llvm::ArrayRef(state.operands)))
+                                                     : problem);
+  state.addTypes(types);
+  return Status::ok();
+}
+
+Status addResults(OperationState &state, const OpRow &row, llvm::ArrayRef<Value> operands,
+                  llvm::ArrayRef<const plx_attr *> attrs) {
+  if (row.result == Result::None)
+    return Status::ok();
+  if (row.result == Result::Infer)
+    return inferTypes(state);
+  Builder b(state.getContext());
+  Type type = resultType(b, row.result, operands, attrs);
+  if (!type)
+    return error(Code::Mismatch) << "operands do not fit each other: " << typesText(operands);
+  state.addTypes(type);
+  return Status::ok();
 }
 
 } // namespace
@@ -309,13 +304,17 @@ llvm::StringRef irName(llvm::StringRef name) {
   return row ? row->irName : "";
 }
 
+bool takesAbsent(llvm::StringRef name) {
+  const OpRow *row = findRow(name);
+  return row && row->groups;
+}
+
 Status buildOp(OperationState &state, llvm::StringRef name, llvm::ArrayRef<Value> operands,
                llvm::ArrayRef<const plx_attr *> attrs) {
   const OpRow *row = findRow(name);
   if (!row) {
     std::string known;
-    for (const OpRow &r : table())
-      known += (known.empty() ? "" : ", ") + std::string(r.name);
+    eachRow([&](const OpRow &r) { known += (known.empty() ? "" : ", ") + std::string(r.name); });
     return error(Code::Unsupported) << "no such op; known are " << known;
   }
   if (operands.size() < row->minOperands || operands.size() > row->maxOperands)
@@ -327,7 +326,7 @@ Status buildOp(OperationState &state, llvm::StringRef name, llvm::ArrayRef<Value
   Builder b(state.getContext());
   for (const AttrRow &r : row->attrs)
     if (const plx_attr *a = findAttr(attrs, r.name)) {
-      PLX_ASSIGN(Attribute value, convert(b, r.kind, *a));
+      PLX_ASSIGN(Attribute value, convert(b, r, *a));
       if (value)
         state.addAttribute(r.name, value);
     }
@@ -335,21 +334,11 @@ Status buildOp(OperationState &state, llvm::StringRef name, llvm::ArrayRef<Value
     PLX_ASSIGN(Attribute value, ropeAttr(b, attrs));
     state.addAttribute("rope", value);
   }
-  state.addOperands(operands);
-  setSegments(b, state, *row, operands.size());
-  if (row->result != Result::None) {
-    Type type = resultType(b, row->result, operands, attrs);
-    if (!type) {
-      std::string types;
-      for (Value v : operands) {
-        llvm::raw_string_ostream os(types);
-        os << (types.empty() ? "" : ", ") << v.getType();
-      }
-      return error(Code::Mismatch) << "operands do not fit each other: " << types;
-    }
-    state.addTypes(type);
-  }
-  return Status::ok();
+  for (Value operand : operands)
+    if (operand)
+      state.addOperands(operand);
+  setGroups(b, state, *row, operands);
+  return addResults(state, *row, operands, attrs);
 }
 
 } // namespace plexus::compiler

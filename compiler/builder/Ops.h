@@ -15,5 +15,7 @@ Status buildOp(mlir::OperationState &state, llvm::StringRef name,
                llvm::ArrayRef<mlir::Value> operands, llvm::ArrayRef<const plx_attr *> attrs);
 /// The IR name of builder op `name`, or empty.
 llvm::StringRef irName(llvm::StringRef name);
+/// Whether operands of builder op `name` may be absent: null Values for buildOp.
+bool takesAbsent(llvm::StringRef name);
 
 } // namespace plexus::compiler

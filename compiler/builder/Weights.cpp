@@ -194,16 +194,34 @@ int32_t GraphBuilder::weight(llvm::StringRef name, plx_recipe id) {
   return it->second ? 0 : kFailed;
 }
 
+/// The type of a state, null where the description has sizes that it cannot have.
+static Type stateType(MLIRContext &context, const plx_state_desc &d) {
+  if (d.kind == PLX_STATE_REPLACE) {
+    llvm::ArrayRef<int64_t> shape(d.shape, d.shape ? d.rank : 0);
+    bool fits = !shape.empty() && shape.size() <= 8 && d.window == 0 &&
+                llvm::all_of(shape, [](int64_t size) { return size > 0; });
+    return fits ? plx::CarryType::get(&context, shape) : Type();
+  }
+  bool fits = d.heads > 0 && d.key_dim > 0 && d.value_dim > 0 &&
+              (d.kind == PLX_STATE_RING) == (d.window > 0);
+  return fits ? attn::KVType::get(&context, d.heads, d.key_dim, d.value_dim) : Type();
+}
+
 int32_t GraphBuilder::state(llvm::StringRef name, const plx_state_desc &d) {
   if (!ok())
     return kFailed;
-  if (d.kind != PLX_STATE_KV && d.kind != PLX_STATE_RING)
+  static const std::map<int32_t, plx::StateKind> kinds = {
+      {PLX_STATE_KV, plx::StateKind::KV},
+      {PLX_STATE_RING, plx::StateKind::Ring},
+      {PLX_STATE_REPLACE, plx::StateKind::Replace}};
+  auto kind = kinds.find(d.kind);
+  if (kind == kinds.end())
     return fail(Code::Unsupported, "state '" + name.str() + "' of kind " + std::to_string(d.kind)),
            kFailed;
   if (d.next)
     return fail(Code::Unsupported, "state '" + name.str() + "' with an unknown extension"), kFailed;
-  if (d.heads <= 0 || d.key_dim <= 0 || d.value_dim <= 0 ||
-      (d.kind == PLX_STATE_RING) != (d.window > 0))
+  Type type = stateType(context, d);
+  if (!type)
     return fail(Code::InvalidArgument,
                 "state '" + name.str() + "' has sizes that are not positive"),
            kFailed;
@@ -211,11 +229,10 @@ int32_t GraphBuilder::state(llvm::StringRef name, const plx_state_desc &d) {
     return fail(Code::InvalidArgument, "state '" + name.str() + "' is declared twice"), kFailed;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(&model.getBody().front());
-  auto kind = d.kind == PLX_STATE_KV ? plx::StateKind::KV : plx::StateKind::Ring;
   OperationState state(NameLoc::get(b.getStringAttr(name)), plx::StateOp::getOperationName());
-  plx::StateOp::build(b, state, b.getStringAttr(name), plx::StateKindAttr::get(&context, kind),
-                      d.window ? b.getI64IntegerAttr(d.window) : IntegerAttr(),
-                      TypeAttr::get(attn::KVType::get(&context, d.heads, d.key_dim, d.value_dim)));
+  plx::StateOp::build(
+      b, state, b.getStringAttr(name), plx::StateKindAttr::get(&context, kind->second),
+      d.window ? b.getI64IntegerAttr(d.window) : IntegerAttr(), TypeAttr::get(type));
   states[name.str()] = createVerified(state);
   return states[name.str()] ? 0 : kFailed;
 }

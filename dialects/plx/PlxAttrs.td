@@ -32,7 +32,8 @@ def Plx_PoolMode : Plx_Enum<"PoolMode", "how the rows of a sequence become one",
 def Plx_PoolModeAttr : EnumAttr<Plx_Dialect, Plx_PoolMode, "pool_mode">;
 
 def Plx_StateKind : Plx_Enum<"StateKind", "how a state is kept", [
-  I32EnumAttrCase<"KV", 0, "kv">, I32EnumAttrCase<"Ring", 1, "ring">]>;
+  I32EnumAttrCase<"KV", 0, "kv">, I32EnumAttrCase<"Ring", 1, "ring">,
+  I32EnumAttrCase<"Replace", 2, "replace">]>;
 def Plx_StateKindAttr : EnumAttr<Plx_Dialect, Plx_StateKind, "state_kind">;
 
 def Plx_BatchField : Plx_Enum<"BatchField", "array of a batch", [

@@ -170,11 +170,13 @@ def Plx_ParamOp : Plx_Op<"param", [Pure, Plx_AcceptsPacked,
 def Plx_StateOp : Plx_Op<"state", [HasParent<"ModelOp">, Symbol]> {
   let summary = "a declared state: what survives between steps, for each layer";
   let description = [{
-    `kind = kv` appends a slot a token; `kind = ring` keeps at least the last `window` of them.
+    `kind = kv` appends a slot a token; `kind = ring` keeps at least the last `window` of them;
+    `kind = replace` is overwritten by every token.
 
     ```mlir
     plx.state @kv kind = kv : !attn.kv<4 x 64 x 64>
     plx.state @local kind = ring window = 4096 : !attn.kv<4 x 64 x 64>
+    plx.state @scan kind = replace : !plx.carry<1536 x 16>
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, Plx_StateKindAttr:$kind,

@@ -53,7 +53,8 @@ typedef struct plx_attr {
 
 typedef enum plx_state_kind {
   PLX_STATE_KV = 1,  /* keys and values, appended, kept for the whole context */
-  PLX_STATE_RING = 2 /* keys and values of the last `window` tokens */
+  PLX_STATE_RING = 2, /* keys and values of the last `window` tokens */
+  PLX_STATE_REPLACE = 3 /* one f32 tensor of `shape`, replaced by every token; zeros at first */
 } plx_state_kind;
 
 typedef struct plx_state_desc {
@@ -62,6 +63,8 @@ typedef struct plx_state_desc {
   int32_t kind;     /* plx_state_kind */
   int64_t heads, key_dim, value_dim;
   int64_t window; /* PLX_STATE_RING: tokens kept; otherwise 0 */
+  const int64_t *shape; /* PLX_STATE_REPLACE: sizes of a sequence's state in one layer */
+  size_t rank;
 } plx_state_desc;
 
 /* What runs along the leading dimension of an argument. */
@@ -106,7 +109,8 @@ typedef struct plx_graph_api {
                            size_t count, plx_value *values, plx_value *batch);
   plx_value (*param)(plx_graph *g, const char *weight);
   plx_value (*get_state)(plx_graph *g, const char *state);
-  /* Appends `name`; its results are stored in results[capacity] and their number is returned. */
+  /* Appends `name`; its results are stored in results[capacity] and their number is returned. An
+   * operand that the op may do without is PLX_NO_VALUE in its place. */
   int32_t (*op)(plx_graph *g, const char *name, const plx_value *operands, size_t operand_count,
                 const plx_attr *const *attrs, size_t attr_count, plx_value *results,
                 size_t capacity);

@@ -126,8 +126,15 @@ public:
   /// Declares a key/value state: kept whole, or the last `window` tokens where window > 0.
   void kvState(const std::string &name, int64_t heads, int64_t keyDim, int64_t valueDim,
                int64_t window = 0) {
-    plx_state_desc d{sizeof d, nullptr, window ? PLX_STATE_RING : PLX_STATE_KV, heads, keyDim,
-                     valueDim, window};
+    plx_state_desc d{sizeof d, nullptr, window ? PLX_STATE_RING : PLX_STATE_KV,
+                     heads,    keyDim,  valueDim,
+                     window,   nullptr, 0};
+    api->state(g, name.c_str(), &d);
+  }
+  /// Declares what a recurrence carries from token to token: one f32 tensor for each sequence and
+  /// layer that uses it, zeros at first.
+  void carryState(const std::string &name, const std::vector<int64_t> &shape) {
+    plx_state_desc d{sizeof d, nullptr, PLX_STATE_REPLACE, 0, 0, 0, 0, shape.data(), shape.size()};
     api->state(g, name.c_str(), &d);
   }
   Value state(const std::string &name) { return {api->get_state(g, name.c_str())}; }
@@ -208,6 +215,20 @@ public:
       cattrs.push_back(&a.c);
     Value out;
     api->op(g, name, ids.data(), ids.size(), cattrs.data(), cattrs.size(), &out.id, 1);
+    return out;
+  }
+  /// An op with several results, or with optional operands, whose places empty Values hold.
+  std::vector<Value> ops(const char *name, std::initializer_list<Value> operands, size_t results,
+                         const std::vector<Attr> &attrs = {}) {
+    auto ids = raw(operands);
+    std::vector<const plx_attr *> cattrs;
+    for (const Attr &a : attrs)
+      cattrs.push_back(&a.c);
+    std::vector<plx_value> made(results, PLX_NO_VALUE);
+    api->op(g, name, ids.data(), ids.size(), cattrs.data(), cattrs.size(), made.data(), results);
+    std::vector<Value> out;
+    for (plx_value v : made)
+      out.push_back({v});
     return out;
   }
   std::vector<int64_t> shape(Value v) {

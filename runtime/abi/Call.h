@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define PLX_CALL_VERSION 1
+#define PLX_CALL_VERSION 2
 
 /* Tokens of one key/value page. A page holds, for each layer of its state group,
  *   K: f32 [kvHeads][keyDim][PLX_PAGE_TOKENS]    (keys transposed: scores of neighbouring tokens
@@ -43,13 +43,22 @@ typedef struct plx_batch {
   const int32_t *pending_index;       /* with tree: [sum of pending] index of each pending slot */
   const int32_t *pending_begin;       /* with tree: [S+1] range of each sequence in pending_index */
   const int32_t *token_type; /* [T] token type ids, or NULL for all 0 */
+  /* Recurrent states, in slots that hold those of all layers of one sequence (at plx_kv::layer_offset).
+   * Token t starts from the state in carry_from[t], or, where that is NULL, from what token t - 1 left
+   * (never NULL for the first token of a sequence); where carry_to[t] is not NULL it leaves its state
+   * there. The two never point to one slot. Both arrays are NULL where the model has no such states. */
+  const uint8_t *const *carry_from; /* [T] */
+  uint8_t *const *carry_to;         /* [T] */
 } plx_batch;
 
-/* Key/value pages of the batch's sequences for one layer of one state group. */
+/* One layer of one state: where it lies in the key/value pages of the batch's sequences, or in the
+ * slots of plx_batch::carry_from and carry_to. */
 typedef struct plx_kv {
   uint8_t *const *const *pages; /* [S][page]: page p holds slots [p*32, p*32+32); a page that a window
-                                   has left behind may be NULL and is never read */
-  int64_t layer_offset;         /* bytes from a page's start to this layer's K */
+                                   has left behind may be NULL and is never read. NULL for recurrent
+                                   states */
+  int64_t layer_offset;         /* bytes from a page's or slot's start to this layer's part; a
+                                   recurrent state is f32, row-major, at a multiple of 64 */
 } plx_kv;
 
 struct plx_matmul;

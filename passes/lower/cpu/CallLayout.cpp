@@ -41,7 +41,9 @@ static_assert(offsetof(plx_batch, tree_words) == word(BatchField::TreeWords));
 static_assert(offsetof(plx_batch, pending_index) == word(BatchField::PendingIndex));
 static_assert(offsetof(plx_batch, pending_begin) == word(BatchField::PendingBegin));
 static_assert(offsetof(plx_batch, token_type) == word(BatchField::TokenType));
-static_assert(sizeof(plx_batch) == word(BatchField::TokenType) + 8);
+static_assert(offsetof(plx_batch, carry_from) == word(BatchField::CarryFrom));
+static_assert(offsetof(plx_batch, carry_to) == word(BatchField::CarryTo));
+static_assert(sizeof(plx_batch) == word(BatchField::CarryTo) + 8);
 static_assert(offsetof(plx_host, self) == word(HostField::Self));
 static_assert(offsetof(plx_host, parallel_for) == word(HostField::ParallelFor));
 static_assert(offsetof(plx_host, matmul) == word(HostField::Matmul));
@@ -68,7 +70,7 @@ LLVM::LLVMStructType structOf(MLIRContext *context, StringRef fields) {
 LLVM::LLVMStructType callType(MLIRContext *context) { return structOf(context, "pppppppp"); }
 LLVM::LLVMStructType batchType(MLIRContext *context) {
   return structOf(context, "llllppppppppl"
-                           "ppp");
+                           "ppppp");
 }
 LLVM::LLVMStructType hostType(MLIRContext *context) { return structOf(context, "ppp"); }
 LLVM::LLVMStructType kvType(MLIRContext *context) { return structOf(context, "pl"); }

@@ -31,7 +31,9 @@ enum class BatchField {
   TreeWords,
   PendingIndex,
   PendingBegin,
-  TokenType
+  TokenType,
+  CarryFrom,
+  CarryTo
 };
 enum class HostField { Self, ParallelFor, Matmul };
 enum class KvField { Pages, LayerOffset };

@@ -209,7 +209,7 @@ TEST(SessionErrors, CodeWithoutItsSymbolsListsThemAll) {
 
 TEST(SessionErrors, AnotherCallVersionIsAMismatch) {
   auto image = std::make_shared<ModelImage>(*makeFakeImage());
-  image->program.callVersion = 2;
+  image->program.callVersion = PLX_CALL_VERSION + 1;
   EXPECT_EQ(Model::create(image).status().code(), Code::Mismatch);
 }
 
