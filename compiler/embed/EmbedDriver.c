@@ -17,7 +17,9 @@ typedef struct plx_embed_session {
   uint8_t **slots;             /* [slot] */
   uint8_t *scratch;
   int64_t scratch_bytes;
-  int32_t *rows; /* [5][tokens]: sequence, position, index, slot, ids */
+  int32_t *rows;     /* [5][tokens]: sequence, position, index, slot, ids */
+  uint8_t *carry[2]; /* recurrent states: behind the last token, and for the next run to fill */
+  uint8_t **carries; /* [2][tokens]: plx_batch's carry_from and carry_to */
 } plx_embed_session;
 
 static void *allocate(int64_t bytes) { return aligned_alloc(64, ((size_t)bytes + 127) / 64 * 64); }
@@ -72,7 +74,16 @@ void plx_embed_close(plx_embed_session *s) {
   free(s->slots);
   free(s->scratch);
   free(s->rows);
+  free(s->carry[0]);
+  free(s->carry[1]);
+  free(s->carries);
   free(s);
+}
+
+void plx_embed_reset(plx_embed_session *s) {
+  s->past = 0;
+  if (s->carry[0])
+    memset(s->carry[0], 0, (size_t)plx_embed_table.carry_bytes);
 }
 
 int plx_embed_open(plx_embed_session **out) {
@@ -89,22 +100,23 @@ int plx_embed_open(plx_embed_session **out) {
   int ok = s->slots && s->state_pages;
   for (int64_t i = 0; ok && i < m->state_count; ++i)
     ok = (s->state_pages[i] = calloc((size_t)most, sizeof(uint8_t *))) != 0;
+  for (int64_t i = 0; ok && m->carry_bytes && i < 2; ++i)
+    ok = (s->carry[i] = allocate(m->carry_bytes)) != 0;
   if (!ok) {
     plx_embed_close(s);
     return kExhausted;
   }
+  plx_embed_reset(s);
   *out = s;
   return 0;
 }
-
-void plx_embed_reset(plx_embed_session *s) { s->past = 0; }
 
 /* Pages for every slot up to `end`. */
 static int growPages(plx_embed_session *s, int64_t end) {
   const plx_embed_model *m = &plx_embed_table;
   for (; s->pages * PLX_PAGE_TOKENS < end; ++s->pages)
     for (int64_t i = 0; i < m->state_count; ++i)
-      if (!s->state_pages[i][s->pages] &&
+      if (m->page_bytes[i] && !s->state_pages[i][s->pages] &&
           !(s->state_pages[i][s->pages] = allocate(m->page_bytes[i])))
         return kExhausted;
   return 0;
@@ -129,6 +141,9 @@ static int growRows(plx_embed_session *s, int64_t n) {
   }
   free(s->rows);
   if (!(s->rows = allocate(n * 5 * (int64_t)sizeof(int32_t))))
+    return kExhausted;
+  free(s->carries);
+  if (!(s->carries = calloc((size_t)n * 2, sizeof(*s->carries))))
     return kExhausted;
   s->tokens = n;
   return 0;
@@ -166,7 +181,7 @@ static int32_t runStep(plx_embed_session *s, const plx_embed_step *step, const p
     weights[i] = m->weights + step->weights[i];
   for (int64_t i = 0; i < step->state_count; ++i) {
     pages[i] = s->state_pages[step->states[2 * i]];
-    kv[i].pages = &pages[i];
+    kv[i].pages = m->page_bytes[step->states[2 * i]] ? &pages[i] : 0;
     kv[i].layer_offset = step->states[2 * i + 1];
     states[i] = &kv[i];
   }
@@ -194,6 +209,13 @@ static int runAll(plx_embed_session *s, int64_t n) {
   batch.token_begin = begin;
   batch.past = &past;
   batch.output_row = &last;
+  if (m->carry_bytes) {
+    memset(s->carries, 0, (size_t)n * 2 * sizeof(*s->carries));
+    s->carries[0] = s->carry[0];
+    s->carries[2 * n - 1] = s->carry[1];
+    batch.carry_from = (const uint8_t *const *)s->carries;
+    batch.carry_to = s->carries + n;
+  }
   for (int64_t i = 0; i < m->step_count; ++i) {
     int32_t status = runStep(s, &m->steps[i], &batch);
     if (status)
@@ -220,6 +242,9 @@ int plx_embed_forward(plx_embed_session *s, const int32_t *ids, int n, float *ou
   if (status)
     return status;
   s->past += n;
+  uint8_t *filled = s->carry[1];
+  s->carry[1] = s->carry[0];
+  s->carry[0] = filled;
   const plx_embed_value *value = &m->values[m->output];
   memcpy(out, s->slots[value->slot], (size_t)(value->row_bytes * (value->per_token ? n : 1)));
   return 0;

@@ -19,7 +19,7 @@ typedef struct plx_embed_step {
   int64_t input_count, output_count, weight_count, state_count;
   const int64_t *inputs, *outputs; /* value numbers */
   const int64_t *weights;          /* offsets */
-  const int64_t *states;           /* pairs: number of the state, offset of the layer in a page */
+  const int64_t *states; /* pairs: number of the state, offset of the layer in a page or slot */
   const float *scalars;
 } plx_embed_step;
 
@@ -28,9 +28,10 @@ typedef struct plx_embed_model {
       needs; /* instruction sets: 1: AVX2 level (x86-64-v3), 2: AVX-512 with VNNI and BF16 too */
   int64_t context, output; /* longest sequence; number of the value that is given out */
   int64_t value_count, slot_count, step_count, state_count;
+  int64_t carry_bytes;           /* of all recurrent states together */
   const plx_embed_value *values; /* value 0: the ids */
   const plx_embed_step *steps;
-  const int64_t *page_bytes; /* of each state */
+  const int64_t *page_bytes; /* of each state; 0: a recurrent one */
   const uint8_t *weights;
 } plx_embed_model;
 

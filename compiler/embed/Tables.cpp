@@ -54,11 +54,11 @@ public:
     writeSteps();
     label("pages");
     for (const StateInfo &state : p_.states)
-      quad(state.pageBytes());
+      quad(state.kind == StateKind::Replace ? 0 : state.pageBytes());
     out_ << ".globl plx_embed_table\n.hidden plx_embed_table\nplx_embed_table:\n";
     for (int64_t field :
          {int64_t(needs), p_.model.context, int64_t(output), int64_t(s_.values.size()),
-          int64_t(slotCount), int64_t(s_.steps.size()), int64_t(p_.states.size())})
+          int64_t(slotCount), int64_t(s_.steps.size()), int64_t(p_.states.size()), p_.carryBytes()})
       quad(field);
     for (const char *list : {"values", "steps", "pages", "weights"})
       out_ << ".quad plx_embed_" << list << "\n";
@@ -95,7 +95,9 @@ private:
       weights.push_back(static_cast<int64_t>(p_.weights[weight].offset));
     for (int state : segment.states) {
       states.push_back(state);
-      states.push_back(p_.states[state].ordinalOf(step.layer) * p_.states[state].layerBytes());
+      int64_t before = p_.states[state].kind == StateKind::Replace ? p_.carryOffset(state) : 0;
+      states.push_back(before +
+                       p_.states[state].ordinalOf(step.layer) * p_.states[state].layerBytes());
     }
     list("w" + n, weights);
     list("s" + n, states);

@@ -73,6 +73,13 @@ private:
   }
 
   Status addState(plx::StateOp op) {
+    if (auto carry = dyn_cast<plx::CarryType>(op.getType())) {
+      StateInfo &state = plan_.program.states.emplace_back();
+      state.name = op.getSymName().str();
+      state.kind = StateKind::Replace;
+      state.shape.assign(carry.getShape().begin(), carry.getShape().end());
+      return Status::ok();
+    }
     auto type = dyn_cast<attn::KVType>(op.getType());
     if (!type)
       return failAt(op, Code::Unsupported, "states of this type cannot be kept");
@@ -83,6 +90,9 @@ private:
                                     type.getValueDim(),
                                     static_cast<int64_t>(op.getWindow().value_or(0)),
                                     DType::F32,
+                                    {},
+                                    {},
+                                    {},
                                     {}});
     return Status::ok();
   }

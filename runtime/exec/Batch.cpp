@@ -72,7 +72,25 @@ const plx_batch &BatchBuilder::finish() {
   batch_.token_type = anyTokenType_ ? tokenType_.data() : nullptr;
   if (tree_)
     fillTree();
+  if (!sequences_.empty() && sequences_.front()->carry)
+    fillCarry();
   return batch_;
+}
+
+/// A row goes on from the token before it where that is its parent, otherwise from a slot.
+void BatchBuilder::fillCarry() {
+  carryFrom_.assign(wanted_.size(), nullptr);
+  carryTo_.assign(wanted_.size(), nullptr);
+  for (size_t t = 0; t < wanted_.size(); ++t) {
+    const Sequence &sequence = *sequences_[sequence_[t]];
+    const PendingRow &row = sequence.pending[numbers_[t]];
+    bool first = t == static_cast<size_t>(tokenBegin_[sequence_[t]]);
+    if (first || row.parent != numbers_[t - 1])
+      carryFrom_[t] = sequence.carryBehind(row.parent);
+    carryTo_[t] = row.carry;
+  }
+  batch_.carry_from = carryFrom_.data();
+  batch_.carry_to = carryTo_.data();
 }
 
 void BatchBuilder::fillTree() {

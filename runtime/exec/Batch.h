@@ -37,6 +37,7 @@ public:
 private:
   bool needsTree(const Sequence &sequence, int32_t lastNumber) const;
   void fillTree();
+  void fillCarry();
   void setVisible(const Sequence &sequence, int32_t number, uint64_t *bits) const;
 
   bool causal_;
@@ -47,6 +48,8 @@ private:
   std::vector<int32_t> pendingIndex_, pendingBegin_, tokenType_, ids_, numbers_, outputPlace_;
   std::vector<uint8_t> wanted_;
   std::vector<uint64_t> treeBits_;
+  std::vector<const uint8_t *> carryFrom_;
+  std::vector<uint8_t *> carryTo_;
   bool anyTokenType_ = false;
 };
 

@@ -31,7 +31,9 @@ Executor::Executor(const Model &model, const SequenceStore &store, Host &host)
   for (size_t s = 0; s < store.groups().size(); ++s) {
     std::vector<plx_kv> &views = views_.emplace_back();
     for (int layer : model.program().states[s].layers)
-      views.push_back({nullptr, store.groups()[s]->layerOffset(layer)});
+      views.push_back({nullptr, store.groups()[s]
+                                    ? store.groups()[s]->layerOffset(layer)
+                                    : store.carries()->offset(static_cast<int>(s), layer)});
   }
   pages_.resize(views_.size());
 }
@@ -88,6 +90,8 @@ Status Executor::layOut(const RunPlan &plan, const plx_batch &batch,
 
 void Executor::bindStates(std::span<const Sequence *const> sequences) {
   for (size_t s = 0; s < pages_.size(); ++s) {
+    if (!store_.groups()[s])
+      continue;
     pages_[s].clear();
     for (const Sequence *sequence : sequences)
       pages_[s].push_back(store_.groups()[s]->pages(sequence->lane));

@@ -157,7 +157,9 @@ Status Session::Impl::addRows(ForwardWork &work, int64_t count) {
     addPending(work, count);
   else
     numbers.assign(request.reenter.begin(), request.reenter.end());
-  PLX_RETURN_IF_ERROR(store->prepare(*work.sequence, first));
+  // Others may go on from any drafted row; appended and scratch ones are chains, but for trees.
+  bool everyRow = request.mode == RowMode::Draft || !request.parents.empty();
+  PLX_RETURN_IF_ERROR(store->prepare(*work.sequence, first, everyRow));
   std::span<const int32_t> ids = request.ids;
   if (!key.entersHidden)
     ids = ids.subspan(work.done, count);
@@ -286,10 +288,18 @@ void Session::Impl::markReentered(ForwardWork &work) {
     if (row.parent >= 0)
       row.visible &= pending[row.parent].visible;
   }
+  store->inheritSkipped(*work.sequence);
+}
+
+void Session::Impl::releaseKept(ForwardWork &work) {
+  if (work.carryBefore)
+    store->carries()->release(work.carryBefore);
+  work.carryBefore = nullptr;
 }
 
 void Session::Impl::finish(ForwardWork &work) {
   work.finished = true;
+  releaseKept(work);
   if (work.request->mode == RowMode::Scratch)
     store->dropPending(*work.sequence, work.pendingBefore);
 }
@@ -301,10 +311,15 @@ void Session::Impl::fail(ForwardWork &work, Status status) {
   if (work.begun) {
     Sequence &sequence = *work.sequence;
     store->dropPending(sequence, std::min(sequence.pending.size(), work.pendingBefore));
+    if (!work.request->reenter.empty())
+      store->inheritSkipped(sequence);
     if (sequence.committed > work.committedBefore)
-      if (Status undone = store->truncateCommitted(sequence, work.committedBefore); !undone)
+      if (Status undone =
+              store->truncateCommitted(sequence, work.committedBefore, work.carryBefore);
+          !undone)
         status = error(status.code()) << status.message() << "; " << sequence.committed
                                       << " rows stay committed: " << undone.message();
+    releaseKept(work);
   }
   work.outcome->status = std::move(status);
 }

@@ -26,6 +26,8 @@ Status Session::Impl::begin(ForwardWork &work) {
   work.result = results->take();
   work.outcome->result = ResultRef(work.result);
   ResultWriter::layOut(*work.result, request.wants, wantRows, wantWidths);
+  if (request.mode == RowMode::Append && work.sequence->carry)
+    work.carryBefore = CarrySlots::retain(work.sequence->carry);
   work.begun = true;
   return Status::ok();
 }
@@ -48,6 +50,11 @@ Status Session::Impl::checkRows(const ForwardWork &work) const {
   PLX_RETURN_IF_ERROR(perRow("positions", request.positions.size()));
   PLX_RETURN_IF_ERROR(perRow("tokenTypes", request.tokenTypes.size()));
   PLX_RETURN_IF_ERROR(perRow("reenter", request.reenter.size()));
+  if (request.bidirectional && model->recurrent())
+    return error(Code::Unsupported)
+           << "model " << model->info().name
+           << " has recurrent states, which go one way: its rows cannot all "
+           << "see each other";
   if (request.bidirectional && !request.parents.empty())
     return Status(Code::InvalidArgument, "rows that all see each other have no parents");
   if (request.mode == RowMode::Append && work.pendingBefore > 0)
@@ -105,8 +112,12 @@ Status Session::Impl::checkLayers(ForwardWork &work) const {
   if (!request.skip.empty() && static_cast<int>(request.skip.size()) != layers)
     return error(Code::InvalidArgument)
            << "the skip mask has " << request.skip.size() << " entries for " << layers << " layers";
-  bool all = work.layerBegin == 0 && work.layerEnd == layers;
+  bool all = work.layerBegin == 0 && work.layerEnd == layers && request.hidden.empty();
   work.layers = LayerSet();
+  if (request.hidden.empty())
+    work.layers.insert(LayerSet::kBefore);
+  if (work.layerEnd == layers)
+    work.layers.insert(LayerSet::kAfter);
   for (int layer = work.layerBegin; layer < work.layerEnd; ++layer) {
     uint8_t bits = request.skip.empty() ? SkipNone : request.skip[layer];
     if (bits > SkipBoth)

@@ -40,10 +40,26 @@ std::vector<std::pair<size_t, size_t>> layerRanges(const Schedule &schedule) {
   return ranges;
 }
 
-StepPart partOf(const Program &program, const Step &step, size_t stepsOfLayer) {
-  if (stepsOfLayer == 1)
+/// Whether several of the steps [first, end), those of a layer, keep states, recurrent ones among
+/// them: such a layer is skipped as a whole or not at all.
+bool keepsStatesTwice(const Program &program, const Schedule &schedule, size_t first, size_t end) {
+  int keeping = 0;
+  bool recurrent = false;
+  for (size_t s = first; s < end; ++s) {
+    const std::vector<int> &states = program.segments[schedule.steps[s].segment].states;
+    keeping += !states.empty();
+    for (int state : states)
+      recurrent |= program.states[state].kind == StateKind::Replace;
+  }
+  return recurrent && keeping > 1;
+}
+
+StepPart partOf(const Program &program, const Schedule &schedule, size_t s, size_t first,
+                size_t end) {
+  if (end - first == 1 || keepsStatesTwice(program, schedule, first, end))
     return StepPart::Whole;
-  return program.segments[step.segment].states.empty() ? StepPart::Ffn : StepPart::Attention;
+  return program.segments[schedule.steps[s].segment].states.empty() ? StepPart::Ffn
+                                                                    : StepPart::Attention;
 }
 
 } // namespace
@@ -96,9 +112,9 @@ Status Model::bindSchedule(const Schedule &schedule) {
     for (int weight : step.weights)
       weights.push_back(image_->weights->data(static_cast<size_t>(weight)));
     bool layered = step.layer >= 0 && !ranges.empty();
-    bound.parts.push_back(
-        layered ? partOf(program(), step, ranges[step.layer].second - ranges[step.layer].first)
-                : (s < firstLayered ? StepPart::Before : StepPart::After));
+    bound.parts.push_back(layered ? partOf(program(), schedule, s, ranges[step.layer].first,
+                                           ranges[step.layer].second)
+                                  : (s < firstLayered ? StepPart::Before : StepPart::After));
   }
   for (auto [first, end] : ranges)
     bound.boundaries.push_back(schedule.steps[first].in.empty() ? -1 : schedule.steps[first].in[0]);

@@ -52,8 +52,12 @@ public:
   const BoundSegment &segment(int index) const { return segments_[index]; }
   const BoundSchedule &schedule(int index) const { return schedules_[index]; }
   /// Rows of every request see each other, so that requests are never split: any task but
-  /// "causal-lm".
-  bool wholeRequests() const { return info().task != "causal-lm"; }
+  /// "causal-lm", and but "sequence" where states carry what is behind.
+  bool wholeRequests() const {
+    return info().task != "causal-lm" && !(info().task == "sequence" && !program().states.empty());
+  }
+  /// Whether the model has states that every token replaces.
+  bool recurrent() const { return program().carryBytes() > 0; }
 
 private:
   Model() = default;

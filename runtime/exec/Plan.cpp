@@ -88,7 +88,8 @@ void Planner::resolveSkips() {
                      plan_.key.skip[step.layer] != SkipNone;
     if (mentioned && bound_.parts[s] == StepPart::Whole && !isSkipped(s))
       status_ = error(Code::InvalidArgument)
-                << "layer " << step.layer << " is one segment: skip attention and FFN or neither";
+                << "layer " << step.layer
+                << " is one segment, or both of its halves keep states: skip both or neither";
     if (!isSkipped(s))
       continue;
     if (step.in.empty() || step.out.size() != 1 ||

@@ -110,7 +110,7 @@ public:
   ~OpenSequences() {
     for (SequenceId id : ids)
       if (auto sequence = store_.find(id)) {
-        (*sequence)->pending.clear();
+        store_.dropPending(**sequence, 0);
         (void)store_.close(id);
       }
   }

@@ -22,8 +22,9 @@ struct ForwardWork {
   size_t pendingBefore = 0; ///< Pending rows of the sequence when the request began.
   size_t firstTarget = 0;   ///< Its targets in Session::Impl::targets.
   int layerBegin = 0, layerEnd = 0;
-  LayerSet layers;    ///< Layers whose states its rows go through.
-  bool whole = false; ///< May not be split.
+  LayerSet layers;                ///< Layers whose states its rows go through.
+  uint8_t *carryBefore = nullptr; ///< Of Append: recurrent states to go back to if it fails.
+  bool whole = false;             ///< May not be split.
   bool begun = false, finished = false;
 };
 
@@ -45,6 +46,7 @@ struct Session::Impl {
   const void *rowOf(const WantTarget &target, int64_t token) const;
   void deliver(ForwardWork &work, int64_t firstRow, int64_t count);
   void markReentered(ForwardWork &work);
+  void releaseKept(ForwardWork &work);
   void finish(ForwardWork &work);
   void fail(ForwardWork &work, Status status);
 

@@ -52,6 +52,8 @@ public:
       std::sort(state.layers.begin(), state.layers.end());
       state.layers.erase(std::unique(state.layers.begin(), state.layers.end()), state.layers.end());
     }
+    if (program_.carryBytes() > kMaxElements)
+      return error(Code::Corrupt) << "states: " << program_.carryBytes() << " bytes a sequence";
     return Status::ok();
   }
 
@@ -70,15 +72,24 @@ private:
     return Status::ok();
   }
 
+  static bool pagesFit(const StateInfo &state) {
+    return product({state.heads, state.keyDim}) <= (int64_t(1) << 24) &&
+           product({state.heads, state.valueDim}) <= (int64_t(1) << 24) && state.shape.empty() &&
+           state.input.empty() && state.output.empty();
+  }
+  static bool carryFits(const StateInfo &state) {
+    return !state.shape.empty() && state.shape.size() <= kMaxRank &&
+           product(state.shape) <= (int64_t(1) << 28) && state.window == 0;
+  }
+
   Status checkStates() {
     for (size_t i = 0; i < program_.states.size(); ++i) {
       StateInfo &state = program_.states[i];
       state.layers.clear();
       if (state.dtype != DType::F32)
-        return error(Code::Unsupported) << entry("states", i) << ": key/value pages hold F32, not "
-                                        << dtypeName(state.dtype);
-      if (product({state.heads, state.keyDim}) > (int64_t(1) << 24) ||
-          product({state.heads, state.valueDim}) > (int64_t(1) << 24))
+        return error(Code::Unsupported)
+               << entry("states", i) << ": states hold F32, not " << dtypeName(state.dtype);
+      if (!(state.kind == StateKind::Replace ? carryFits(state) : pagesFit(state)))
         return error(Code::Corrupt) << entry("states", i) << ": size is out of range";
     }
     return Status::ok();
@@ -188,8 +199,14 @@ private:
     if (!std::all_of(step.scalars.begin(), step.scalars.end(),
                      [](float v) { return std::isfinite(v); }))
       return error(Code::Corrupt) << where << ".scalars: not finite";
-    for (int state : segment.states)
+    for (int state : segment.states) {
       program_.states[state].layers.push_back(step.layer);
+      // A second step would start again from what was before the first.
+      if (program_.states[state].kind == StateKind::Replace &&
+          !replaced_.insert({state, step.layer}).second)
+        return error(Code::Corrupt) << where << ": state '" << program_.states[state].name
+                                    << "' of layer " << step.layer << " is replaced twice";
+    }
     return bindWeights(step, segment, where);
   }
 
@@ -200,6 +217,7 @@ private:
                                   << schedule.values.size() << " values";
     std::vector<bool> written(schedule.values.size());
     std::fill_n(written.begin(), schedule.inputs.size(), true);
+    replaced_.clear();
     for (size_t i = 0; i < schedule.steps.size(); ++i)
       PLX_RETURN_IF_ERROR(
           checkStep(schedule, schedule.steps[i], written, where + "." + entry("steps", i)));
@@ -220,6 +238,7 @@ private:
 
   Program &program_;
   std::map<std::pair<std::string_view, int>, int> weightIndex_;
+  std::set<std::pair<int, int>> replaced_; ///< (state, layer) of the schedule looked at.
 };
 
 } // namespace
@@ -234,6 +253,9 @@ std::string toString(const ValueType &type) {
 }
 
 int64_t StateInfo::layerBytes() const {
+  if (kind == StateKind::Replace)
+    return static_cast<int64_t>(
+        roundUp(static_cast<uint64_t>(product(shape)) * dtypeSize(dtype), kWeightAlignment));
   return PLX_PAGE_TOKENS * heads * (keyDim + valueDim) * static_cast<int64_t>(dtypeSize(dtype));
 }
 
@@ -252,6 +274,14 @@ int Program::findWeight(std::string_view name, int layer) const {
     if (weights[i].layer == layer && weights[i].name == name)
       return static_cast<int>(i);
   return -1;
+}
+
+int64_t Program::carryOffset(size_t index) const {
+  int64_t offset = 0;
+  for (size_t i = 0; i < index; ++i)
+    if (states[i].kind == StateKind::Replace)
+      offset += states[i].pageBytes();
+  return offset;
 }
 
 uint64_t Program::weightsSize() const {

@@ -64,18 +64,28 @@ struct Segment {
   std::optional<TappedVariant> tapped;
 };
 
-enum class StateKind : uint8_t { Kv = 0 };
+enum class StateKind : uint8_t {
+  Kv = 0,      ///< Keys and values: a row for each token, in pages.
+  Replace = 1, ///< One tensor of `shape`, replaced by every token; zeros at first.
+};
 
-/// A state that survives between steps; kv pages are laid out as runtime/abi/Call.h says.
+/// A state that survives between steps, laid out as runtime/abi/Call.h says.
 struct StateInfo {
   std::string name;
   StateKind kind = StateKind::Kv;
-  int64_t heads = 0, keyDim = 0, valueDim = 0;
-  int64_t window = 0; ///< Slots that are kept behind a token; 0: all.
+  int64_t heads = 0, keyDim = 0, valueDim = 0; ///< Kv.
+  int64_t window = 0;                          ///< Kv: slots that are kept behind a token; 0: all.
   DType dtype = DType::F32;
-  /// Derived: the layers whose runs use it, ascending and unique. A page holds them in this order.
+  /// Derived: the layers whose runs use it, ascending and unique. A page (Kv) or the state's part
+  /// of a slot (Replace) holds them in this order.
   std::vector<int> layers;
-  /// Derived: bytes of one layer in a page, PLX_PAGE_TOKENS * heads * (keyDim + valueDim) elements.
+  std::vector<int64_t> shape; ///< Replace: of one sequence in one layer.
+  /// Replace: names under which runs on named tensors take the initial state and give the final
+  /// one, [layers, B, shape...]; empty: they do not.
+  std::string input, output;
+
+  /// Derived: bytes of one layer: in a page, PLX_PAGE_TOKENS * heads * (keyDim + valueDim)
+  /// elements; in a slot, those of `shape`, rounded up to 64.
   int64_t layerBytes() const;
   int64_t pageBytes() const { return layerBytes() * static_cast<int64_t>(layers.size()); }
   /// Position of `layer` in `layers`, or -1.
@@ -181,6 +191,11 @@ struct Program {
   int findWeight(std::string_view name, int layer) const;
   /// Bytes from the first to past the last weight.
   uint64_t weightsSize() const;
+  /// Bytes of a slot of recurrent states before those of state `index`: they follow each other in
+  /// the order of `states`.
+  int64_t carryOffset(size_t index) const;
+  /// Bytes of a slot: all recurrent states of one sequence; 0: the program has none.
+  int64_t carryBytes() const { return carryOffset(states.size()); }
 };
 
 /// Limits that parseProgram enforces, far above any real model.

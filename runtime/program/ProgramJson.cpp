@@ -20,7 +20,8 @@ template <typename E, size_t N>
 using Names = std::array<std::pair<std::string_view, E>, N>;
 constexpr Names<Rows, 4> kRows = {
     {{"", Rows::None}, {"T", Rows::Tokens}, {"S", Rows::Sequences}, {"R", Rows::Outputs}}};
-constexpr Names<StateKind, 1> kStateKinds = {{{"kv", StateKind::Kv}}};
+constexpr Names<StateKind, 2> kStateKinds = {
+    {{"kv", StateKind::Kv}, {"replace", StateKind::Replace}}};
 constexpr Names<WeightEncoding, 2> kEncodings = {
     {{"dense", WeightEncoding::Dense}, {"packed", WeightEncoding::Packed}}};
 
@@ -164,15 +165,22 @@ Segment readSegment(const JsonCursor &in, const Program &program) {
 }
 
 StateInfo readState(const JsonCursor &in) {
-  in.expectFields({"name", "kind", "heads", "key_dim", "value_dim", "window", "dtype"});
   StateInfo state;
   state.name = in.field("name").string();
   state.kind = readName(in.field("kind"), kStateKinds);
+  state.dtype = readDType(in.field("dtype"));
+  if (state.kind == StateKind::Replace) {
+    in.expectFields({"name", "kind", "shape", "input", "output", "dtype"});
+    state.shape = readShape(in.field("shape"));
+    state.input = in.field("input").string();
+    state.output = in.field("output").string();
+    return state;
+  }
+  in.expectFields({"name", "kind", "heads", "key_dim", "value_dim", "window", "dtype"});
   state.heads = in.field("heads").integer(1, 1 << 20);
   state.keyDim = in.field("key_dim").integer(1, 1 << 20);
   state.valueDim = in.field("value_dim").integer(1, 1 << 20);
   state.window = in.field("window").integer(0, INT32_MAX);
-  state.dtype = readDType(in.field("dtype"));
   return state;
 }
 
@@ -314,6 +322,10 @@ ordered_json writeSegment(const Segment &s, const Program &program) {
 }
 
 ordered_json writeState(const StateInfo &s) {
+  if (s.kind == StateKind::Replace)
+    return {{"name", s.name},     {"kind", nameOf(s.kind, kStateKinds)},
+            {"shape", s.shape},   {"input", s.input},
+            {"output", s.output}, {"dtype", dtypeName(s.dtype)}};
   return {{"name", s.name},
           {"kind", nameOf(s.kind, kStateKinds)},
           {"heads", s.heads},

@@ -126,8 +126,7 @@ int64_t KvState::layerOffset(int layer) const {
 Expected<std::unique_ptr<StateGroup>> createStateGroup(const StateInfo &info, int64_t maxRows,
                                                        StateBudget &budget) {
   if (info.kind != StateKind::Kv)
-    return error(Code::Unsupported)
-           << "state " << info.name << ": this runtime keeps key/value states only";
+    return error(Code::Unsupported) << "state " << info.name << " keeps no keys and values";
   if (info.dtype != DType::F32)
     return error(Code::Unsupported)
            << "state " << info.name << ": keys and values are kept as F32, "

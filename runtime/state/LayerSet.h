@@ -10,6 +10,8 @@ class LayerSet {
 public:
   /// Models with more layers are refused when they are bound.
   static constexpr int kMostLayers = 512;
+  /// What comes ahead of the first layer and behind the last one, as members of the set.
+  static constexpr int kBefore = kMostLayers, kAfter = kMostLayers + 1;
 
   static LayerSet all() {
     LayerSet set;
@@ -37,7 +39,7 @@ public:
   }
 
 private:
-  std::array<uint64_t, kMostLayers / 64> words_{};
+  std::array<uint64_t, kMostLayers / 64 + 1> words_{};
 };
 
 } // namespace plexus

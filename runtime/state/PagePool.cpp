@@ -47,7 +47,7 @@ Status PagePool::grow() {
   return Status::ok();
 }
 
-Expected<uint8_t *> PagePool::take() {
+Expected<uint8_t *> PagePool::take(bool clear) {
   if (budget_.limit > 0 && budget_.used + pageBytes_ > budget_.limit)
     return error(Code::ResourceExhausted)
            << "the limit of " << budget_.limit << " bytes for states is reached; close sequences "
@@ -58,7 +58,7 @@ Expected<uint8_t *> PagePool::take() {
   free_ = taken->nextFree;
   auto *page = reinterpret_cast<uint8_t *>(taken) + kHeaderBytes;
   // Masked slots are multiplied by zero: what an earlier owner left must not be NaN.
-  if (taken->dirty)
+  if (taken->dirty && clear)
     std::memset(page, 0, static_cast<size_t>(pageBytes_));
   taken->dirty = true;
   taken->references = 1;

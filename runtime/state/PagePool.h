@@ -13,7 +13,7 @@ struct StateBudget {
   int64_t used = 0;
 };
 
-/// Hands out zeroed pages. Memory comes from the kernel in slabs and stays with the pool, so that
+/// Hands out pages. Memory comes from the kernel in slabs and stays with the pool, so that
 /// taking and returning pages never touches the heap. Not for several threads at once.
 class PagePool {
 public:
@@ -23,8 +23,9 @@ public:
   PagePool(const PagePool &) = delete;
   PagePool &operator=(const PagePool &) = delete;
 
-  /// A page with one reference, 64-byte aligned. ResourceExhausted past the budget or the memory.
-  Expected<uint8_t *> take();
+  /// A page with one reference, 64-byte aligned; zeroed, or holding anything where `clear` is
+  /// false. ResourceExhausted past the budget or the memory.
+  Expected<uint8_t *> take(bool clear = true);
   static void retain(uint8_t *page) { ++header(page)->references; }
   void release(uint8_t *page);
   /// Whether others hold the page too, so that it must not be written.

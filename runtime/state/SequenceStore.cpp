@@ -41,10 +41,17 @@ SequenceStore::create(const Program &program, int64_t maxRows, int64_t maxStateB
   std::unique_ptr<SequenceStore> store(new SequenceStore());
   store->maxRows_ = maxRows;
   store->budget_.limit = maxStateBytes;
+  if (program.carryBytes() > 0) {
+    PLX_ASSIGN(store->carries_, CarrySlots::create(program, store->budget_));
+  }
   for (const StateInfo &info : program.states) {
+    store->groupNames_.push_back(info.name);
+    if (info.kind == StateKind::Replace) {
+      store->groups_.push_back(nullptr);
+      continue;
+    }
     PLX_ASSIGN(auto group, createStateGroup(info, maxRows, store->budget_));
     store->groups_.push_back(std::move(group));
-    store->groupNames_.push_back(info.name);
     for (int layer : info.layers)
       if (layer >= 0)
         store->stateLayers_.insert(layer);
@@ -52,7 +59,25 @@ SequenceStore::create(const Program &program, int64_t maxRows, int64_t maxStateB
   return store;
 }
 
-SequenceStore::~SequenceStore() = default;
+SequenceStore::~SequenceStore() {
+  if (!carries_)
+    return;
+  for (Sequence &sequence : sequences_) {
+    for (PendingRow &row : sequence.pending)
+      carries_->release(row.carry);
+    carries_->release(sequence.carry);
+  }
+  for (Snapshot &snapshot : snapshots_)
+    carries_->release(snapshot.carry);
+}
+
+void SequenceStore::setCarry(uint8_t *&place, uint8_t *carry) {
+  if (!carries_)
+    return;
+  uint8_t *before = place;
+  place = carry ? CarrySlots::retain(carry) : nullptr;
+  carries_->release(before);
+}
 
 int SequenceStore::takeLane() {
   int lane = lanes_;
@@ -62,14 +87,12 @@ int SequenceStore::takeLane() {
     lane = freeLanes_.back();
     freeLanes_.pop_back();
   }
-  for (auto &group : groups_)
-    group->open(lane);
+  eachGroup([&](StateGroup &group) { group.open(lane); });
   return lane;
 }
 
 void SequenceStore::returnLane(int lane) {
-  for (auto &group : groups_)
-    group->close(lane);
+  eachGroup([&](StateGroup &group) { group.close(lane); });
   freeLanes_.push_back(lane);
 }
 
@@ -87,7 +110,9 @@ Sequence &SequenceStore::newSequence(SequenceId &id) {
 
 Expected<SequenceId> SequenceStore::open() {
   SequenceId id;
-  newSequence(id);
+  Sequence &sequence = newSequence(id);
+  if (carries_)
+    sequence.carry = carries_->fresh();
   return id;
 }
 
@@ -115,6 +140,7 @@ Status SequenceStore::close(SequenceId id) {
   PLX_ASSIGN(Sequence * sequence, find(id));
   PLX_RETURN_IF_ERROR(refusePending(*sequence, "close"));
   returnLane(sequence->lane);
+  setCarry(sequence->carry, nullptr);
   sequence->open = false;
   ++sequence->generation;
   return Status::ok();
@@ -128,21 +154,31 @@ Expected<SequenceId> SequenceStore::fork(SequenceId id) {
   Sequence &copy = newSequence(copyId);
   const Sequence &original = sequences_[sourceIndex]; // newSequence may have moved the table.
   copy.committed = original.committed;
-  for (auto &group : groups_)
-    group->share(original.lane, copy.lane, original.committed);
+  setCarry(copy.carry, original.carry);
+  eachGroup([&](StateGroup &group) { group.share(original.lane, copy.lane, original.committed); });
   return copyId;
 }
 
-Status SequenceStore::truncateCommitted(Sequence &sequence, int64_t committed) {
+Status SequenceStore::truncateCommitted(Sequence &sequence, int64_t committed, uint8_t *carry) {
+  if (carries_ && committed < sequence.committed && committed > 0 && !carry)
+    return error(Code::NotKept) << "cannot go back from " << sequence.committed << " to "
+                                << committed
+                                << " rows: the recurrent states are kept behind the last committed "
+                                   "row alone; draft rows "
+                                << "before they are committed, or take snapshots and restore them";
   for (size_t g = 0; g < groups_.size(); ++g)
-    if (!groups_[g]->canTruncate(sequence.lane, committed))
+    if (groups_[g] && !groups_[g]->canTruncate(sequence.lane, committed))
       return error(Code::NotKept)
              << "cannot go back from " << sequence.committed << " to " << committed
              << " rows: the window of state " << groupNames_[g]
              << " has dropped rows that the next one would see; take snapshots";
-  for (auto &group : groups_)
-    group->truncate(sequence.lane, committed);
-  sequence.pending.clear();
+  dropPending(sequence, 0);
+  eachGroup([&](StateGroup &group) { group.truncate(sequence.lane, committed); });
+  if (carries_ && committed < sequence.committed) {
+    uint8_t *zeros = committed == 0 ? carries_->fresh() : nullptr;
+    setCarry(sequence.carry, zeros ? zeros : carry);
+    carries_->release(zeros);
+  }
   sequence.committed = committed;
   return Status::ok();
 }
@@ -162,10 +198,13 @@ Status SequenceStore::truncate(SequenceId id, int64_t length) {
 
 void SequenceStore::dropPending(Sequence &sequence, size_t count) {
   int64_t dropped = static_cast<int64_t>(sequence.pending.size() - count);
+  for (size_t i = count; i < sequence.pending.size(); ++i)
+    setCarry(sequence.pending[i].carry, nullptr);
   sequence.pending.resize(count);
   if (dropped > kSpareRows)
-    for (auto &group : groups_)
-      group->truncate(sequence.lane, sequence.committed + static_cast<int64_t>(count));
+    eachGroup([&](StateGroup &group) {
+      group.truncate(sequence.lane, sequence.committed + static_cast<int64_t>(count));
+    });
 }
 
 Status SequenceStore::commit(SequenceId id, std::span<const int32_t> path) {
@@ -187,8 +226,9 @@ Status SequenceStore::commit(SequenceId id, std::span<const int32_t> path) {
     return error(Code::InvalidArgument)
            << "commit: layer " << missing << " has not seen row " << before
            << " or a row before it: run them through the layers that they skipped first";
-  for (auto &group : groups_)
-    group->compact(sequence->lane, sequence->committed, path);
+  eachGroup([&](StateGroup &group) { group.compact(sequence->lane, sequence->committed, path); });
+  if (!path.empty())
+    setCarry(sequence->carry, sequence->carryBehind(before));
   sequence->committed += static_cast<int64_t>(path.size());
   dropPending(*sequence, 0);
   settle(*sequence);
@@ -196,22 +236,43 @@ Status SequenceStore::commit(SequenceId id, std::span<const int32_t> path) {
 }
 
 void SequenceStore::commitChain(Sequence &sequence) {
-  sequence.committed += static_cast<int64_t>(sequence.pending.size());
+  if (!sequence.pending.empty())
+    setCarry(sequence.carry, sequence.pending.back().carry);
+  int64_t rows = static_cast<int64_t>(sequence.pending.size());
+  for (PendingRow &row : sequence.pending)
+    setCarry(row.carry, nullptr);
+  sequence.committed += rows;
   sequence.pending.clear();
   settle(sequence);
 }
 
 void SequenceStore::settle(Sequence &sequence) {
-  for (auto &group : groups_)
-    group->settle(sequence.lane, sequence.committed);
+  eachGroup([&](StateGroup &group) { group.settle(sequence.lane, sequence.committed); });
 }
 
-Status SequenceStore::prepare(Sequence &sequence, size_t first) {
+Status SequenceStore::prepare(Sequence &sequence, size_t first, bool everyRow) {
   int64_t begin = sequence.committed + static_cast<int64_t>(first);
   int64_t end = sequence.committed + static_cast<int64_t>(sequence.pending.size());
   for (auto &group : groups_)
-    PLX_RETURN_IF_ERROR(group->prepare(sequence.lane, begin, end));
+    if (group)
+      PLX_RETURN_IF_ERROR(group->prepare(sequence.lane, begin, end));
+  std::vector<PendingRow> &pending = sequence.pending;
+  for (size_t i = first; carries_ && i < pending.size(); ++i) {
+    if (!everyRow && i + 1 < pending.size())
+      continue;
+    PLX_ASSIGN(uint8_t *slot, carries_->take());
+    carries_->copySkipped(sequence.carryBehind(pending[i].parent), slot, pending[i].layers);
+    pending[i].carry = slot;
+  }
   return Status::ok();
+}
+
+void SequenceStore::inheritSkipped(Sequence &sequence) {
+  if (!carries_)
+    return;
+  for (PendingRow &row : sequence.pending)
+    if (row.carry)
+      carries_->copySkipped(sequence.carryBehind(row.parent), row.carry, row.layers);
 }
 
 Expected<SnapshotId> SequenceStore::snapshot(SequenceId id) {
@@ -222,8 +283,9 @@ Expected<SnapshotId> SequenceStore::snapshot(SequenceId id) {
   snapshot.open = true;
   snapshot.lane = takeLane();
   snapshot.committed = sequence->committed;
-  for (auto &group : groups_)
-    group->share(sequence->lane, snapshot.lane, sequence->committed);
+  setCarry(snapshot.carry, sequence->carry);
+  eachGroup(
+      [&](StateGroup &group) { group.share(sequence->lane, snapshot.lane, sequence->committed); });
   return makeId<SnapshotId>(index, snapshot.generation);
 }
 
@@ -232,11 +294,12 @@ Status SequenceStore::restore(SequenceId id, SnapshotId snapshotId) {
   Snapshot *snapshot = lookUp(snapshots_, snapshotId);
   if (!snapshot)
     return noSnapshot();
-  for (auto &group : groups_) {
-    group->close(sequence->lane);
-    group->share(snapshot->lane, sequence->lane, snapshot->committed);
-  }
-  sequence->pending.clear();
+  dropPending(*sequence, 0);
+  setCarry(sequence->carry, snapshot->carry);
+  eachGroup([&](StateGroup &group) {
+    group.close(sequence->lane);
+    group.share(snapshot->lane, sequence->lane, snapshot->committed);
+  });
   sequence->committed = snapshot->committed;
   return Status::ok();
 }
@@ -246,6 +309,7 @@ Status SequenceStore::drop(SnapshotId id) {
   if (!snapshot)
     return noSnapshot();
   returnLane(snapshot->lane);
+  setCarry(snapshot->carry, nullptr);
   snapshot->open = false;
   ++snapshot->generation;
   return Status::ok();

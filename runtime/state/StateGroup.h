@@ -12,12 +12,13 @@
 
 namespace plexus {
 
-/// One declared state of a model, for all sequences of a session. Sequences and snapshots are
-/// lanes, small dense numbers given out by the caller. A lane's slots [0, committed) are committed
-/// rows and the next ones pending rows in the order of their drafting; the caller keeps those
-/// counts, and asks canTruncate of all states before it truncates any.
+/// One declared state of a model that keeps rows, for all sequences of a session. Sequences and
+/// snapshots are lanes, small dense numbers given out by the caller. A lane's slots [0, committed)
+/// are committed rows and the next ones pending rows in the order of their drafting; the caller
+/// keeps those counts, and asks canTruncate of all states before it truncates any.
 ///
-/// Key/value pages are one kind; recurrent states, which are replaced by each step, are others.
+/// Key/value pages are one kind. Recurrent states, which every token replaces, are no rows:
+/// CarrySlots keeps them.
 class StateGroup {
 public:
   virtual ~StateGroup() = default;

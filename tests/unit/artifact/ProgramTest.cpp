@@ -37,7 +37,7 @@ TEST(Program, BindsWeightsOfTheStepsLayer) {
 
 TEST(Program, CollectsTheLayersOfAState) {
   Program p = smallProgram();
-  p.states = {{"kv", StateKind::Kv, 2, 64, 32, 0, DType::F32, {}}};
+  p.states = {{"kv", StateKind::Kv, 2, 64, 32, 0, DType::F32, {}, {}, {}, {}}};
   p.segments[0].states = {0};
   p.model.layers = 8;
   p.schedules[0].steps[1].layer = 5;

@@ -56,6 +56,8 @@ protected:
     GTEST_SKIP() << "sanitizers bring their own malloc";
 #endif
   }
+  static void decode(const FakeOptions &options);
+  static void draft(const FakeOptions &options);
   template <typename Fn>
   static int64_t countIn(Fn fn) {
     allocations = 0;
@@ -72,7 +74,13 @@ TEST_F(AllocationTest, TheHookSeesAllocations) {
 }
 
 TEST_F(AllocationTest, DecodingManySequencesMakesNoneAfterTheFirstSteps) {
-  auto session = makeSession({.context = 1000, .window = 20}, {.chunk = 64});
+  for (Recurrent recurrent : {Recurrent::None, Recurrent::Odd})
+    decode(
+        {.context = 1000, .window = recurrent == Recurrent::None ? 20 : 0, .recurrent = recurrent});
+}
+
+void AllocationTest::decode(const FakeOptions &options) {
+  auto session = makeSession(options, {.chunk = 64});
   constexpr int kSequences = 3;
   std::vector<ForwardRequest> requests(kSequences);
   std::vector<ForwardOutcome> outcomes(kSequences);
@@ -103,7 +111,12 @@ TEST_F(AllocationTest, DecodingManySequencesMakesNoneAfterTheFirstSteps) {
 }
 
 TEST_F(AllocationTest, DraftingAndCommittingTreesMakesNoneAfterTheFirstSteps) {
-  auto session = makeSession({.context = 1000});
+  for (Recurrent recurrent : {Recurrent::None, Recurrent::Odd})
+    draft({.context = 1000, .recurrent = recurrent});
+}
+
+void AllocationTest::draft(const FakeOptions &options) {
+  auto session = makeSession(options);
   SequenceId sequence = *session->openSequence();
   append(*session, sequence, someIds(20, 1));
   const int32_t ids[] = {1, 2, 3, 4, 5}, parents[] = {-1, -1, 1, 1, 3}, path[] = {1, 3, 4};

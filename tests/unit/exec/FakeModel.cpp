@@ -12,7 +12,7 @@ namespace {
 
 constexpr float kScale = 0.5f;
 
-enum Counter { Embed, Attention, Ffn, Norm, Head, Pool, kCounters };
+enum Counter { Embed, Attention, Mix, Ffn, Norm, Head, Pool, kCounters };
 std::atomic<int64_t> calls[kCounters];
 
 /// Small repeatable numbers.
@@ -189,6 +189,38 @@ int32_t attentionSegment(const plx_call *call) {
   return 0;
 }
 
+/// h = decay * h + (x Wq) * tanh(x Wk); the part of the layer hands o(h) on.
+constexpr float kDecay = 0.8f;
+void mixRow(Row x, const float *weights, float *h, float *projected) {
+  float gate[kHidden], in[kHidden];
+  project(x, projection(weights, 0), in);
+  project(x, projection(weights, 1), gate);
+  for (int i = 0; i < kHidden; ++i)
+    h[i] = kDecay * h[i] + in[i] * std::tanh(gate[i]);
+  project(h, projection(weights, 3), projected);
+}
+
+template <bool Tapped>
+int32_t mixSegment(const plx_call *call) {
+  ++calls[Mix];
+  const plx_batch &b = *call->batch;
+  int64_t offset = call->states[0]->layer_offset;
+  float h[kHidden], projected[kHidden];
+  for (int64_t t = 0; t < b.tokens; ++t) {
+    if (b.carry_from[t])
+      std::memcpy(h, b.carry_from[t] + offset, sizeof(h));
+    const float *x = input<float>(call, 0) + t * kHidden;
+    mixRow(x, weight(call, 0), h, projected);
+    if (b.carry_to[t])
+      std::memcpy(b.carry_to[t] + offset, h, sizeof(h));
+    for (int i = 0; i < kHidden; ++i)
+      output(call, 0)[t * kHidden + i] = x[i] + projected[i];
+    if (Tapped)
+      std::memcpy(output(call, 1) + t * kHidden, projected, sizeof(projected));
+  }
+  return 0;
+}
+
 int32_t ffnSegment(const plx_call *call) {
   ++calls[Ffn];
   for (int64_t t = 0; t < call->batch->tokens; ++t)
@@ -242,6 +274,8 @@ public:
         causal ? attentionSegment<true, false, true> : attentionSegment<true, false, false>);
     add("attn_ring", attentionSegment<false, true, true>);
     add("attn_ring__tapped", attentionSegment<true, true, true>);
+    add("mix", mixSegment<false>);
+    add("mix__tapped", mixSegment<true>);
     add("ffn", ffnSegment);
     add("norm", normSegment);
     add("head", headSegment);
@@ -326,6 +360,13 @@ struct ProgramBuilder {
     schedule.steps.push_back(s);
     return s.out[0];
   }
+  void carry(std::string name, std::vector<int64_t> shape) {
+    StateInfo info;
+    info.name = std::move(name);
+    info.kind = StateKind::Replace;
+    info.shape = std::move(shape);
+    program.states.push_back(info);
+  }
   void state(std::string name, int64_t window) {
     StateInfo info;
     info.name = std::move(name);
@@ -353,12 +394,18 @@ Program makeProgram(const FakeOptions &options) {
   ProgramBuilder b;
   b.program.callVersion = PLX_CALL_VERSION;
   fillModelInfo(options, b.program.model);
-  b.state("kv", 0);
+  if (options.recurrent != Recurrent::All)
+    b.state("kv", 0);
   if (options.window > 0)
     b.state("ring", options.window);
+  if (options.recurrent != Recurrent::None)
+    b.carry("h", {2, kHidden / 2});
   ValueType ids = rowsOf(Rows::Tokens, 0, DType::I32), hidden = rowsOf(Rows::Tokens, kHidden);
   b.segment("embed", ids, hidden, {"table"});
-  b.segment("attn", hidden, hidden, {"qkvo"}, {0});
+  if (options.recurrent != Recurrent::All)
+    b.segment("attn", hidden, hidden, {"qkvo"}, {0});
+  if (options.recurrent != Recurrent::None)
+    b.segment("mix", hidden, hidden, {"qkvo"}, {b.program.findState("h")});
   if (options.window > 0)
     b.segment("attn_ring", hidden, hidden, {"qkvo"}, {1}, 1);
   b.segment("ffn", hidden, hidden, {"ffn"});
@@ -377,7 +424,7 @@ Program makeProgram(const FakeOptions &options) {
     b.schedule.hidden.push_back(x);
     bool ring = options.window > 0 && layer % 2 == 1;
     x = ring ? b.step("attn_ring", layer, x, {static_cast<float>(options.window)})
-             : b.step("attn", layer, x);
+             : b.step(options.isRecurrent(layer) ? "mix" : "attn", layer, x);
     x = b.step("ffn", layer, x);
   }
   x = b.step("norm", -1, x);
@@ -430,7 +477,12 @@ FakeTrace recompute(const FakeOptions &options, const std::vector<FakeToken> &to
       project(x[t].data(), projection(weights("qkvo", layer), 1), k[t].data());
       project(x[t].data(), projection(weights("qkvo", layer), 2), v[t].data());
     }
+    std::vector<float> h(kHidden);
     for (size_t t = 0; t < n; ++t) {
+      if (options.isRecurrent(layer)) {
+        mixRow(x[t].data(), weights("qkvo", layer), h.data(), projected[t].data());
+        continue;
+      }
       size_t end = causal ? t + 1 : n,
              begin = window > 0 && t + 1 > size_t(window) ? t + 1 - window : 0;
       float mixed[kHidden];
@@ -469,9 +521,9 @@ std::vector<FakeToken> chain(const std::vector<int32_t> &ids) {
 }
 
 int64_t callsOf(const std::string &segment) {
-  static const std::map<std::string, Counter> counters = {{"embed", Embed}, {"attn", Attention},
-                                                          {"ffn", Ffn},     {"norm", Norm},
-                                                          {"head", Head},   {"pool", Pool}};
+  static const std::map<std::string, Counter> counters = {
+      {"embed", Embed}, {"attn", Attention}, {"mix", Mix},  {"ffn", Ffn},
+      {"norm", Norm},   {"head", Head},      {"pool", Pool}};
   return calls[counters.at(segment)].load();
 }
 

@@ -12,12 +12,20 @@
 
 namespace plexus::test {
 
+/// Layers with a recurrence instead of attention.
+enum class Recurrent { None, Odd, All };
+
 struct FakeOptions {
   int layers = 3;
   int64_t context = 512;
   int window = 0; ///< Of odd layers, in a state of their own; 0: all layers see everything.
   std::string task = "causal-lm";
   std::optional<int32_t> positionPadding = {};
+  Recurrent recurrent = Recurrent::None;
+
+  bool isRecurrent(int layer) const {
+    return recurrent == Recurrent::All || (recurrent == Recurrent::Odd && layer % 2 == 1);
+  }
 };
 
 /// One token of a sequence: what a row of the batch says about it.
@@ -43,8 +51,15 @@ struct FakeTrace {
 
 inline constexpr int kHidden = 8, kHeads = 2, kHeadDim = 4, kVocabulary = 37, kPositions = 1024;
 
-/// `embed`, then for each layer `attn` (with tap "attn.out") or `attn_ring` and `ffn`, then `norm`
-/// and `head`, and `pool`: outputs logits [R], last_hidden_state [T], pooled [S].
+/// "plain", "window7", "hybrid", "recurrent": the name of a test's parameter.
+inline std::string optionsName(const FakeOptions &options) {
+  if (options.recurrent != Recurrent::None)
+    return options.recurrent == Recurrent::All ? "recurrent" : "hybrid";
+  return options.window == 0 ? "plain" : "window" + std::to_string(options.window);
+}
+
+/// `embed`, then for each layer `attn` (with tap "attn.out"), `attn_ring` or `mix` and `ffn`, then
+/// `norm` and `head`, and `pool`: outputs logits [R], last_hidden_state [T], pooled [S].
 std::shared_ptr<const ModelImage> makeFakeImage(const FakeOptions &options = {});
 std::shared_ptr<const Model> makeFakeModel(const FakeOptions &options = {});
 

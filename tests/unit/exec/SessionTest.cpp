@@ -18,9 +18,9 @@ std::vector<int32_t> greedyAlone(const FakeOptions &options, std::vector<int32_t
   return produced;
 }
 
-class SessionTest : public ::testing::TestWithParam<int> {
+class SessionTest : public ::testing::TestWithParam<FakeOptions> {
 protected:
-  FakeOptions options{.window = GetParam()};
+  FakeOptions options = GetParam();
 };
 
 TEST_P(SessionTest, PromptGivesTheLogitsOfEveryRow) {
@@ -127,9 +127,12 @@ TEST_P(SessionTest, SnapshotsComeBackAsOftenAsWanted) {
   EXPECT_EQ(session->restore(sequence, snapshot).code(), Code::NotFound);
 }
 
-INSTANTIATE_TEST_SUITE_P(Windows, SessionTest, ::testing::Values(0, 7, 40), [](const auto &info) {
-  return info.param == 0 ? std::string("none") : "window" + std::to_string(info.param);
-});
+INSTANTIATE_TEST_SUITE_P(Models, SessionTest,
+                         ::testing::Values(FakeOptions{}, FakeOptions{.window = 7},
+                                           FakeOptions{.window = 40},
+                                           FakeOptions{.recurrent = Recurrent::Odd},
+                                           FakeOptions{.recurrent = Recurrent::All}),
+                         [](const auto &info) { return optionsName(info.param); });
 
 TEST(Session, TruncatedSequencesContinueAsIfTheRestHadNeverBeen) {
   FakeOptions options;

@@ -17,9 +17,9 @@ struct Draft {
   }
 };
 
-class TreeTest : public ::testing::TestWithParam<int> {
+class TreeTest : public ::testing::TestWithParam<FakeOptions> {
 protected:
-  FakeOptions options{.window = GetParam()};
+  FakeOptions options = GetParam();
   std::unique_ptr<Session> session = makeSession(options);
   SequenceId sequence = *session->openSequence();
   Draft draft;
@@ -204,9 +204,11 @@ TEST_P(TreeTest, TreesAndChainsShareABatch) {
     expectNear(outcomes[1].result[0].row(row), trace.logits[row], "chain");
 }
 
-INSTANTIATE_TEST_SUITE_P(Windows, TreeTest, ::testing::Values(0, 7), [](const auto &info) {
-  return info.param == 0 ? std::string("none") : "window" + std::to_string(info.param);
-});
+INSTANTIATE_TEST_SUITE_P(Models, TreeTest,
+                         ::testing::Values(FakeOptions{}, FakeOptions{.window = 7},
+                                           FakeOptions{.recurrent = Recurrent::Odd},
+                                           FakeOptions{.recurrent = Recurrent::All}),
+                         [](const auto &info) { return optionsName(info.param); });
 
 TEST(Tree, BidirectionalRowsSeeEachOther) {
   // In a causal model through bitmaps, in an encoder by itself: the same numbers.
