@@ -83,13 +83,20 @@ typedef struct plx_host {
  *   F16  = BA16a64b  : [N/64][K/16][16][64] f16 */
 typedef enum plx_layout { PLX_LAYOUT_F32 = 1, PLX_LAYOUT_BF16 = 2, PLX_LAYOUT_F16 = 3 } plx_layout;
 
+/* How activations enter a product. */
+typedef enum plx_compute {
+  PLX_COMPUTE_F32 = 0,    /* x is f32 and multiplied as it is */
+  PLX_COMPUTE_BF16 = 1,   /* x is f32 and rounded to bf16 by the host */
+  PLX_COMPUTE_ROUNDED = 2 /* x is bf16 */
+} plx_compute;
+
 typedef struct plx_matmul {
   int64_t m, n, k;     /* logical sizes, unpadded */
-  const void *x;       /* f32 [m][k], stride x_stride */
+  const void *x;       /* [m][k], stride x_stride: f32, or bf16 with PLX_COMPUTE_ROUNDED */
   int64_t x_stride;
   const void *weight;  /* packed */
   int32_t layout;      /* plx_layout */
-  int32_t compute;     /* 0: f32, 1: bf16 */
+  int32_t compute;     /* plx_compute */
   float *out;          /* f32 [m][n], stride out_stride */
   int64_t out_stride;
   void *scratch;       /* NULL: the host brings its own; not read in this version */

@@ -2,6 +2,7 @@
 #include "runtime/onednn/Matmul.h"
 
 #include "runtime/exec/Arena.h"
+#include "runtime/io/DType.h"
 #include "runtime/onednn/PackedPanels.h"
 
 #include <algorithm>
@@ -41,8 +42,11 @@ memory::data_type typeOf(int32_t layout) {
 
 /// Only products whose both sides have one type run directly.
 bool mayRunDirectly(int32_t layout, int32_t compute) {
-  return (layout == PLX_LAYOUT_F32 && compute == 0) || (layout == PLX_LAYOUT_BF16 && compute == 1);
+  return (layout == PLX_LAYOUT_F32) == (compute == PLX_COMPUTE_F32) && layout != PLX_LAYOUT_F16;
 }
+
+/// Bytes of an element of x.
+int64_t elementBytes(const plx_matmul &args) { return args.compute == PLX_COMPUTE_ROUNDED ? 2 : 4; }
 
 /// The bucket for the next rows of `left`: one that is filled to seven eighths, or the largest that
 /// is filled whole, or the smallest.
@@ -91,7 +95,7 @@ struct MatmulEngine::Impl {
   }
 
   PrimitiveKey keyFor(const plx_matmul &args, int64_t bucket, bool padded) const {
-    bool converted = args.layout == PLX_LAYOUT_BF16;
+    bool converted = args.compute == PLX_COMPUTE_BF16;
     return {bucket,
             args.n,
             args.k,
@@ -121,8 +125,14 @@ struct MatmulEngine::Impl {
   }
 
   Status runDirect(const plx_matmul &args);
-  Status runBucket(const plx_matmul &args, int64_t first, int64_t rows, int64_t bucket,
-                   uint8_t *scratch);
+  /// Activations as they are multiplied.
+  struct Rows {
+    const uint8_t *data;
+    int64_t element, stride; ///< bytes; elements
+    const uint8_t *at(int64_t row) const { return data + row * stride * element; }
+  };
+  Status runBucket(const plx_matmul &args, const Rows &rows, int64_t first, int64_t count,
+                   int64_t bucket, uint8_t *padOut);
   Status runPanels(const plx_matmul &args);
 
   ThreadPool &pool;
@@ -133,45 +143,47 @@ struct MatmulEngine::Impl {
   Arena scratch;
 };
 
-/// bf16 activations are converted once, for all buckets; a padded last bucket runs on copies.
+/// f32 activations are rounded once, for all buckets; a padded last bucket runs on copies.
 Status MatmulEngine::Impl::runDirect(const plx_matmul &args) {
-  bool convert = args.layout == PLX_LAYOUT_BF16;
-  int64_t padded = args.m + kBuckets.back(); // Room for the rows that pad the last bucket.
-  int64_t xBytes = (padded * args.k * (convert ? 2 : 4) + 63) / 64 * 64;
-  PLX_RETURN_IF_ERROR(scratch.reserve(xBytes + kBuckets.back() * args.n * 4));
-  if (convert)
-    roundToBf16(pool, static_cast<const float *>(args.x), args.x_stride, args.m, args.k,
-                reinterpret_cast<uint16_t *>(scratch.data()));
+  bool convert = args.compute == PLX_COMPUTE_BF16;
+  int64_t most = kBuckets.back();
+  int64_t held = convert ? args.m + most : most; // Room for the rows that pad the last bucket.
+  int64_t xBytes = (held * args.k * (convert ? 2 : 4) + 63) / 64 * 64;
+  PLX_RETURN_IF_ERROR(scratch.reserve(xBytes + most * args.n * 4));
+  Rows rows{static_cast<const uint8_t *>(args.x), elementBytes(args), args.x_stride};
+  if (convert) {
+    auto *rounded = reinterpret_cast<uint16_t *>(scratch.data());
+    roundToBf16(pool, static_cast<const float *>(args.x), args.x_stride, args.m, args.k, rounded);
+    rows = {scratch.data(), 2, args.k};
+  }
   for (int64_t first = 0; first < args.m;) {
-    int64_t bucket = bucketFor(args.m - first), rows = std::min(bucket, args.m - first);
-    PLX_RETURN_IF_ERROR(runBucket(args, first, rows, bucket, scratch.data() + xBytes));
-    first += rows;
+    int64_t bucket = bucketFor(args.m - first), count = std::min(bucket, args.m - first);
+    PLX_RETURN_IF_ERROR(runBucket(args, rows, first, count, bucket, scratch.data() + xBytes));
+    first += count;
   }
   return Status::ok();
 }
 
-Status MatmulEngine::Impl::runBucket(const plx_matmul &args, int64_t first, int64_t rows,
-                                     int64_t bucket, uint8_t *padOut) {
-  bool convert = args.layout == PLX_LAYOUT_BF16, pad = rows < bucket;
+Status MatmulEngine::Impl::runBucket(const plx_matmul &args, const Rows &rows, int64_t first,
+                                     int64_t count, int64_t bucket, uint8_t *padOut) {
+  bool pad = count < bucket;
   Product &p = product(keyFor(args, bucket, pad));
   if (p.implementation.empty())
     return error(Code::Internal) << "oneDNN has no fast code for " << bucket << " rows of "
                                  << args.k << " x " << args.n << ", though it has for others";
-  int64_t size = convert ? 2 : 4;
-  const auto *x =
-      reinterpret_cast<const uint8_t *>(static_cast<const float *>(args.x) + first * args.x_stride);
-  if (convert)
-    x = scratch.data() + first * args.k * size;
   float *out = args.out + first * args.out_stride;
   if (!pad)
-    return execute(p, x, args.weight, out);
-  uint8_t *rowsOfPad = scratch.data() + first * args.k * size;
-  for (int64_t r = 0; !convert && r < rows; ++r)
-    std::memcpy(rowsOfPad + r * args.k * 4, x + r * args.x_stride * 4, args.k * 4);
-  std::memset(rowsOfPad + rows * args.k * size, 0, (bucket - rows) * args.k * size);
+    return execute(p, rows.at(first), args.weight, out);
+  // Rows that the host rounded are in its scratch already, with room behind them.
+  int64_t bytes = args.k * rows.element;
+  bool own = rows.data == scratch.data();
+  uint8_t *padded = scratch.data() + (own ? first * bytes : 0);
+  for (int64_t r = 0; !own && r < count; ++r)
+    std::memcpy(padded + r * bytes, rows.at(first + r), bytes);
+  std::memset(padded + count * bytes, 0, (bucket - count) * bytes);
   auto *result = reinterpret_cast<float *>(padOut);
-  PLX_RETURN_IF_ERROR(execute(p, rowsOfPad, args.weight, result));
-  for (int64_t r = 0; r < rows; ++r)
+  PLX_RETURN_IF_ERROR(execute(p, padded, args.weight, result));
+  for (int64_t r = 0; r < count; ++r)
     std::memcpy(out + r * args.out_stride, result + r * args.n, args.n * sizeof(float));
   return Status::ok();
 }
@@ -181,8 +193,8 @@ Status MatmulEngine::Impl::runPanels(const plx_matmul &args) {
   int64_t blocks =
       std::clamp<int64_t>(kPanelBytes / (args.k * 4 * kBlockColumns), 1, kMostPanelBlocks);
   int64_t panelBytes = args.k * blocks * kBlockColumns * 4;
-  bool round = args.compute == 1;
-  PLX_RETURN_IF_ERROR(scratch.reserve(panelBytes + (round ? args.m * args.k * 4 : 0)));
+  bool round = args.compute == PLX_COMPUTE_BF16, widen = args.compute == PLX_COMPUTE_ROUNDED;
+  PLX_RETURN_IF_ERROR(scratch.reserve(panelBytes + (round || widen ? args.m * args.k * 4 : 0)));
   auto *panel = reinterpret_cast<float *>(scratch.data());
   const auto *x = static_cast<const float *>(args.x);
   int64_t xStride = args.x_stride;
@@ -190,6 +202,14 @@ Status MatmulEngine::Impl::runPanels(const plx_matmul &args) {
     float *rounded = panel + panelBytes / 4;
     roundToBf16(pool, x, xStride, args.m, args.k, rounded);
     x = rounded;
+    xStride = args.k;
+  }
+  if (widen) {
+    float *wide = panel + panelBytes / 4;
+    for (int64_t row = 0; row < args.m; ++row)
+      toF32(DType::BF16, static_cast<const uint16_t *>(args.x) + row * args.x_stride, args.k,
+            wide + row * args.k);
+    x = wide;
     xStride = args.k;
   }
   for (int64_t block = 0; block < allBlocks; block += blocks) {
@@ -220,7 +240,7 @@ Status checkArguments(const plx_matmul &args) {
            << "matmul of " << args.m << " x " << args.k << " by " << args.k << " x " << args.n
            << " with strides " << args.x_stride << " and " << args.out_stride;
   if (args.layout < PLX_LAYOUT_F32 || args.layout > PLX_LAYOUT_F16 || args.compute < 0 ||
-      args.compute > 1)
+      args.compute > PLX_COMPUTE_ROUNDED)
     return error(Code::InvalidArgument)
            << "matmul with layout " << args.layout << " and compute type " << args.compute;
   return Status::ok();

@@ -10,9 +10,9 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/CallLayout.h"
+#include "passes/lower/cpu/HostProduct.h"
 #include "passes/lower/cpu/SegmentArgs.h"
 #include "passes/lower/cpu/SegmentLowering.h"
-#include "passes/lower/cpu/emit/Panel.h"
 #include "passes/lower/cpu/emit/Product.h"
 #include "passes/lower/cpu/emit/QuantBlock.h"
 #include "passes/lower/cpu/emit/VectorMath.h"
@@ -22,8 +22,6 @@ using namespace mlir;
 
 namespace plexus::compiler {
 namespace {
-
-using call::MatmulField;
 
 using emit::ProductCompute;
 
@@ -49,23 +47,14 @@ ComputeChoice chooseCompute(const PackedForm &form, const emit::Isa &isa, Comput
 struct ManyRows {
   bool oneDnn;
   const char *why;
-  /// With quantized weights, what their blocks are decoded to for oneDNN.
-  std::optional<emit::PanelSpec> panel = std::nullopt;
+  bool pairs = false; ///< oneDNN multiplies bf16.
 };
 
-/// Panels of a quantized weight stay in the second-level cache or near it: f32, or bf16 where the
-/// ISA multiplies that.
-constexpr int64_t kPanelBytes = int64_t(4) << 20, kPanelBlocks = 16;
-
-std::optional<emit::PanelSpec> panelFor(const emit::Isa &isa, const CpuOptions &options,
-                                        const emit::ProductSpec &spec) {
+/// Whether the blocks of a quantized weight are decoded for oneDNN, panel by panel.
+bool runsPanels(const emit::Isa &isa, const CpuOptions &options, const emit::ProductSpec &spec) {
   bool wanted = isa.vectorBits == 512 || options.products == Products::OneDnn;
-  emit::PanelSpec panel{spec.form, spec.k, isa.bf16Dot && options.compute != Compute::F32};
-  if (!wanted || !spec.form.isQuantized() || spec.compute == ProductCompute::IntAlways ||
-      !panel.fits())
-    return std::nullopt;
-  panel.blocks = std::clamp<int64_t>(kPanelBytes / panel.bytes(), 1, kPanelBlocks);
-  return panel;
+  return wanted && spec.form.isQuantized() && spec.compute != ProductCompute::IntAlways &&
+         emit::PanelSpec{spec.form, spec.k}.fits();
 }
 
 /// The cost table. oneDNN reads the blocked layouts only with AVX-512 (measured: elsewhere it falls
@@ -78,13 +67,15 @@ ManyRows decideManyRows(const emit::Isa &isa, const CpuOptions &options,
     return {false, "products=generated"};
   if (spec.compute == ProductCompute::IntAlways)
     return {false, "generated code multiplies bytes"};
-  if (auto panel = panelFor(isa, options, spec))
-    return {true, panel->pairs ? "oneDNN on panels decoded to bf16" : "oneDNN on decoded panels",
-            panel};
+  if (runsPanels(isa, options, spec)) {
+    bool pairs = isa.bf16Dot && options.compute != Compute::F32;
+    return {true, pairs ? "oneDNN on panels decoded to bf16" : "oneDNN on decoded panels", pairs};
+  }
   if (!runsLayout)
     return {false, isa.vectorBits == 512 ? "oneDNN has no fast form of this stored type"
                                          : "oneDNN runs blocked layouts only with AVX-512"};
-  return {true, "oneDNN is the faster one above the few-row form"};
+  return {true, "oneDNN is the faster one above the few-row form",
+          spec.compute == ProductCompute::Bf16};
 }
 
 /// One product on its way: its op, its operands as matrices.
@@ -115,141 +106,6 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
   }
   product.out = segment.asMatrix(loc, segment.allocateLike(op.getResult(), op.getInput()));
   return product;
-}
-
-//===--- oneDNN -------------------------------------------------------------------------------===//
-
-/// One call of the host: some columns of a product.
-struct HostMatmul {
-  Value weight; ///< memref
-  plx_layout layout;
-  bool bf16;
-  Value first, columns; ///< of the sums; i64
-};
-
-/// host->matmul(x, W) into columns of `sums` [rows, N or 2N].
-void emitHostMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
-                    Value sums, const HostMatmul &call) {
-  MLIRContext *context = b.getContext();
-  Type pointer = LLVM::LLVMPointerType::get(context), i64 = b.getI64Type();
-  auto type = call::matmulType(context);
-  auto number = [&](int64_t value) -> Value {
-    return LLVM::ConstantOp::create(b, loc, i64, b.getI64IntegerAttr(value));
-  };
-  auto word = [&](int32_t value) -> Value {
-    return LLVM::ConstantOp::create(b, loc, b.getI32Type(), b.getI32IntegerAttr(value));
-  };
-  auto stride = [&](Value memref) {
-    SmallVector<int64_t> strides;
-    int64_t offset;
-    (void)cast<MemRefType>(memref.getType()).getStridesAndOffset(strides, offset);
-    return number(strides[0]);
-  };
-  Value out = LLVM::GEPOp::create(b, loc, pointer, b.getF32Type(),
-                                  call::pointerFromMemref(b, loc, sums), ValueRange{call.first});
-  const std::pair<MatmulField, Value> fields[] = {
-      {MatmulField::M, arith::IndexCastOp::create(b, loc, i64, product.rows)},
-      {MatmulField::N, call.columns},
-      {MatmulField::K, number(product.spec.k)},
-      {MatmulField::X, call::pointerFromMemref(b, loc, product.x)},
-      {MatmulField::XStride, stride(product.x)},
-      {MatmulField::Weight, call::pointerFromMemref(b, loc, call.weight)},
-      {MatmulField::Layout, word(call.layout)},
-      {MatmulField::Compute, word(call.bf16 ? 1 : 0)},
-      {MatmulField::Out, out},
-      {MatmulField::OutStride, stride(sums)},
-      // The host keeps its own.
-      {MatmulField::Scratch, LLVM::ZeroOp::create(b, loc, pointer)},
-  };
-  Value frame = LLVM::AllocaOp::create(b, loc, pointer, type, number(1));
-  for (auto [field, value] : fields)
-    LLVM::StoreOp::create(b, loc, value,
-                          call::fieldAddress(b, loc, type, frame, static_cast<int32_t>(field)));
-  Value self = call::loadHost(b, loc, segment.host(), call::HostField::Self);
-  Value matmul = call::loadHost(b, loc, segment.host(), call::HostField::Matmul);
-  auto callee = LLVM::LLVMFunctionType::get(b.getI32Type(), {pointer, pointer});
-  Value code = LLVM::CallOp::create(b, loc, callee, ValueRange{matmul, self, frame}).getResult();
-  Value status = segment.status();
-  Value before = memref::LoadOp::create(b, loc, status, ValueRange());
-  Value good = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, before,
-                                     arith::ConstantIntOp::create(b, loc, 0, 32));
-  Value after = arith::SelectOp::create(b, loc, good, code, before);
-  memref::StoreOp::create(b, loc, after, status, ValueRange());
-}
-
-/// All columns at once, from the packed weight itself.
-void emitWholeMatmul(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
-                     Value sums) {
-  auto number = [&](int64_t value) -> Value {
-    return LLVM::ConstantOp::create(b, loc, b.getI64Type(), b.getI64IntegerAttr(value));
-  };
-  bool pairs = product.spec.form.values == PackedValues::BF16;
-  HostMatmul call{product.weight, pairs ? PLX_LAYOUT_BF16 : PLX_LAYOUT_F32,
-                  product.spec.compute == ProductCompute::Bf16, number(0),
-                  number(cast<MemRefType>(sums.getType()).getDimSize(1))};
-  emitHostMatmul(segment, b, loc, product, sums, call);
-}
-
-/// Panel by panel: blocks are decoded, then the host multiplies them.
-void emitPanelMatmuls(SegmentLowering &segment, OpBuilder &b, Location loc, const Product &product,
-                      Value sums, const emit::PanelSpec &spec, Value panel) {
-  emit::Code code{b, loc};
-  int64_t columns = cast<MemRefType>(sums.getType()).getDimSize(1);
-  int64_t blocks = product.spec.blocks();
-  code.loop(0, blocks, spec.blocks, [&](Value first) {
-    Value count = code.min(code.sub(code.index(blocks), first), code.index(spec.blocks));
-    emit::emitPanel(b, loc, segment.isa(), spec, product.weight, first, count, panel);
-    Value begin = code.mul(first, kPackedColumns);
-    Value width = code.min(code.mul(count, kPackedColumns), code.sub(code.index(columns), begin));
-    emitHostMatmul(segment, b, loc, product, sums,
-                   {panel, spec.pairs ? PLX_LAYOUT_BF16 : PLX_LAYOUT_F32, spec.pairs,
-                    code.toI64(begin), code.toI64(width)});
-  });
-}
-
-/// The sums of column block n of a gated product: blocks of 32 gates and 32 ups alternate.
-AffineMap gatedColumns(MLIRContext *context, int64_t half) {
-  AffineExpr row = getAffineDimExpr(0, context), column = getAffineDimExpr(1, context);
-  constexpr int64_t block = plx::FusedLinearOp::kGateBlock;
-  return AffineMap::get(
-      2, 0, {row, column.floorDiv(block) * (2 * block) + column % block + half * block}, context);
-}
-
-/// The epilogue over finished sums, as a loop over rows.
-void emitRowEpilogue(OpBuilder &b, Location loc, const Product &product, Value sums) {
-  MLIRContext *context = b.getContext();
-  AffineMap rowColumn = AffineMap::getMultiDimIdentityMap(2, context);
-  AffineMap column = AffineMap::get(2, 0, getAffineDimExpr(1, context));
-  SmallVector<Value> inputs{sums};
-  SmallVector<AffineMap> maps{rowColumn};
-  if (product.spec.gated) {
-    inputs.push_back(sums);
-    maps = {gatedColumns(context, 0), gatedColumns(context, 1)};
-  }
-  for (Value extra : product.extras) {
-    inputs.push_back(extra);
-    maps.push_back(cast<MemRefType>(extra.getType()).getRank() == 1 ? column : rowColumn);
-  }
-  maps.push_back(rowColumn);
-  SmallVector<utils::IteratorType> iterators(2, utils::IteratorType::parallel);
-  plx::FusedLinearOp op = product.op;
-  linalg::GenericOp::create(
-      b, loc, inputs, ValueRange(product.out), maps, iterators,
-      [&](OpBuilder &inner, Location innerLoc, ValueRange arguments) {
-        IRMapping mapping;
-        Block &block = op.getEpilogue().front();
-        // Vectors and rows may be stored in a smaller type than f32.
-        for (auto [formal, actual] : llvm::zip(block.getArguments(), arguments.drop_back()))
-          mapping.map(
-              formal,
-              actual.getType() == formal.getType()
-                  ? actual
-                  : arith::ExtFOp::create(inner, innerLoc, formal.getType(), actual).getResult());
-        for (Operation &each : block.without_terminator())
-          inner.clone(each, mapping);
-        linalg::YieldOp::create(inner, innerLoc,
-                                mapping.lookup(block.getTerminator()->getOperand(0)));
-      });
 }
 
 //===--- plx.fused_linear ---------------------------------------------------------------------===//
@@ -302,20 +158,12 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
   };
   ManyRows many = decideManyRows(segment.isa(), segment.options(), product.spec);
   emit::ProductFallback fallback;
+  HostProduct host(product.spec, many.pairs);
   if (many.oneDnn) {
-    int64_t n = product.spec.n * (product.spec.gated ? 2 : 1);
-    Value sums =
-        segment.allocate(MemRefType::get({ShapedType::kDynamic, n}, b.getF32Type()), product.rows);
-    segment.status();
-    Value panel = many.panel
-                      ? segment.allocate(MemRefType::get({many.panel->bytes()}, b.getI8Type()), {})
-                      : Value();
-    fallback = [&, sums, panel](OpBuilder &inner, Location innerLoc) {
-      if (panel)
-        emitPanelMatmuls(segment, inner, innerLoc, product, sums, *many.panel, panel);
-      else
-        emitWholeMatmul(segment, inner, innerLoc, product, sums);
-      emitRowEpilogue(inner, innerLoc, product, sums);
+    operands.x = many.pairs ? product.x : segment.contiguous(loc, product.x);
+    host.allocate(segment, loc, product.rows);
+    fallback = [&](OpBuilder &inner, Location innerLoc) {
+      host.emit(segment, inner, innerLoc, operands, epilogue);
     };
   }
   // One iteration is a block of 64 columns.

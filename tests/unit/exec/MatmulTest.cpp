@@ -56,7 +56,8 @@ std::vector<uint8_t> pack(const std::vector<float> &w, const Case &c, size_t &of
 
 class MatmulTest : public ::testing::TestWithParam<Case> {
 protected:
-  void expectPlainLoops(MatmulEngine &engine);
+  /// `gap`: between rows of the matrices.
+  void expectPlainLoops(MatmulEngine &engine, int64_t gap = 3);
 };
 
 TEST_P(MatmulTest, AgreesWithPlainLoops) {
@@ -64,20 +65,29 @@ TEST_P(MatmulTest, AgreesWithPlainLoops) {
   expectPlainLoops(engine);
 }
 
+TEST_P(MatmulTest, AgreesWithPlainLoopsWithoutGaps) {
+  MatmulEngine engine(ThreadPool::shared());
+  expectPlainLoops(engine, 0);
+}
+
 TEST_P(MatmulTest, BucketsOnThePackedWeightsAgreeWithPlainLoops) {
   MatmulEngine engine(ThreadPool::shared(), true);
   expectPlainLoops(engine);
 }
 
-void MatmulTest::expectPlainLoops(MatmulEngine &engine) {
+void MatmulTest::expectPlainLoops(MatmulEngine &engine, int64_t gap) {
   const Case &c = GetParam();
-  int64_t xStride = c.k + 3, outStride = c.n + 5;
+  int64_t xStride = c.k + gap, outStride = c.n + (gap ? 5 : 0);
   auto x = someFloats(static_cast<size_t>(c.m * xStride), 1);
   auto w = someFloats(static_cast<size_t>(c.k * c.n), 2);
   size_t offset = 0;
   auto packed = pack(w, c, offset);
   std::vector<float> out(static_cast<size_t>(c.m * outStride), 777.0f);
-  plx_matmul args{c.m,      c.n,       c.k,        x.data(),  xStride, packed.data() + offset,
+  std::vector<uint16_t> narrow(x.size());
+  fromF32(DType::BF16, x.data(), x.size(), narrow.data());
+  bool isNarrow = c.compute == PLX_COMPUTE_ROUNDED;
+  const void *rows = isNarrow ? static_cast<const void *>(narrow.data()) : x.data();
+  plx_matmul args{c.m,      c.n,       c.k,        rows,      xStride, packed.data() + offset,
                   c.layout, c.compute, out.data(), outStride, nullptr};
   for (int round = 0; round < 2; ++round)
     ASSERT_EQ(engine.run(args), 0) << engine.lastError();
@@ -85,7 +95,8 @@ void MatmulTest::expectPlainLoops(MatmulEngine &engine) {
     for (int64_t j = 0; j < c.n; ++j) {
       double sum = 0, size = 0;
       for (int64_t k = 0; k < c.k; ++k) {
-        double a = c.compute == 1 ? rounded(x[i * xStride + k], DType::BF16) : x[i * xStride + k];
+        double a = c.compute != PLX_COMPUTE_F32 ? rounded(x[i * xStride + k], DType::BF16)
+                                                : x[i * xStride + k];
         double product = a * rounded(w[k * c.n + j], typeOf(c.layout));
         sum += product;
         size += std::abs(product);
@@ -99,8 +110,11 @@ void MatmulTest::expectPlainLoops(MatmulEngine &engine) {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  const std::pair<int32_t, int32_t> kinds[] = {
-      {PLX_LAYOUT_F32, 0}, {PLX_LAYOUT_BF16, 1}, {PLX_LAYOUT_BF16, 0}, {PLX_LAYOUT_F16, 0}};
+  const std::pair<int32_t, int32_t> kinds[] = {{PLX_LAYOUT_F32, PLX_COMPUTE_F32},
+                                               {PLX_LAYOUT_BF16, PLX_COMPUTE_BF16},
+                                               {PLX_LAYOUT_BF16, PLX_COMPUTE_ROUNDED},
+                                               {PLX_LAYOUT_BF16, PLX_COMPUTE_F32},
+                                               {PLX_LAYOUT_F16, PLX_COMPUTE_F32}};
   for (auto [layout, compute] : kinds)
     for (auto [m, n, k] : std::initializer_list<std::array<int64_t, 3>>{{1, 1, 1},
                                                                         {7, 17, 65},

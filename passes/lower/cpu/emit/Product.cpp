@@ -142,28 +142,11 @@ void ProductEmitter::emitMany() {
 
 /// pairs[row] = bf16 of x[row], zero padded to whole blocks.
 void ProductEmitter::roundActivations() {
-  Type bf16 = code.builder.getBF16Type();
-  int64_t width = geometry.paddedK, full = spec.k / lanes * lanes;
-  Value rounded = code.view(operands.scratch, code.index(0), kFewRows * width, bf16);
-  VectorType type = code.floats(lanes);
-  Value zero = code.constant(type, 0);
-  auto store = [&](Value row, Value k, Value x) {
-    Value narrow = code.make<arith::TruncFOp>(code.vectorType(lanes, bf16), x);
-    code.storeVector(narrow, rounded, {code.add(code.mul(row, width), k)});
-  };
+  int64_t width = geometry.paddedK;
+  Value rounded =
+      code.view(operands.scratch, code.index(0), kFewRows * width, code.builder.getBF16Type());
   code.loop(code.index(0), operands.rows, 1, [&](Value row) {
-    code.loop(0, full, lanes,
-              [&](Value k) { store(row, k, code.loadVector(type, operands.x, {row, k})); });
-    for (int64_t k = full; k < width; k += lanes) {
-      Value x = zero;
-      if (k < spec.k) {
-        Value mask = code.make<vector::CreateMaskOp>(
-            code.vectorType(lanes, code.builder.getI1Type()), ValueRange{code.index(spec.k - k)});
-        x = code.make<vector::MaskedLoadOp>(type, operands.x, ValueRange{row, code.index(k)}, mask,
-                                            zero);
-      }
-      store(row, code.index(k), x);
-    }
+    emitRoundedRow(code, isa, operands.x, row, spec.k, rounded, code.mul(row, width), width);
   });
   Type pair = code.builder.getI32Type();
   pairs = code.view(operands.scratch, code.index(0), kFewRows * width / 2, pair);

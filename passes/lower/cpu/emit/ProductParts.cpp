@@ -12,27 +12,55 @@ void fillZero(const Code &code, const Isa &isa, const BlockSums &sums) {
             [&](Value i) { code.storeVector(zero, sums.memref, {i}); });
 }
 
-void emitProductEpilogue(const Code &code, const Isa &isa, const ProductSpec &spec,
-                         const ProductEpilogue &epilogue, Value block, const BlockSums &sums) {
+void emitRowEpilogue(const Code &code, const Isa &isa, const ProductSpec &spec,
+                     const ProductEpilogue &epilogue, Value block, Value row, Value sums,
+                     Value place) {
   int64_t columns = spec.blockColumns(), lanes = isa.lanes();
   VectorType type = code.floats(lanes);
-  code.loop(code.index(0), sums.rows, 1, [&](Value row) {
-    code.loop(0, columns, lanes, [&](Value column) {
-      ProductLanes result;
-      Value place = code.add(code.mul(row, kBlock), column);
-      result.row = code.add(sums.firstRow, row);
-      result.column = code.add(code.mul(block, columns), column);
-      result.sums.push_back(code.loadVector(type, sums.memref, {place}));
-      if (spec.gated)
-        result.sums.push_back(code.loadVector(type, sums.memref, {code.add(place, columns)}));
-      if (spec.n % columns != 0) {
-        Value left = code.sub(code.index(spec.n), result.column);
-        result.mask = code.make<vector::CreateMaskOp>(
-            code.vectorType(lanes, code.builder.getI1Type()), ValueRange{left});
-      }
-      epilogue(code.builder, code.loc, result);
-    });
+  code.loop(0, columns, lanes, [&](Value column) {
+    ProductLanes result;
+    Value at = code.add(place, column);
+    result.row = row;
+    result.column = code.add(code.mul(block, columns), column);
+    result.sums.push_back(code.loadVector(type, sums, {at}));
+    if (spec.gated)
+      result.sums.push_back(code.loadVector(type, sums, {code.add(at, columns)}));
+    if (spec.n % columns != 0) {
+      Value left = code.sub(code.index(spec.n), result.column);
+      result.mask = code.make<vector::CreateMaskOp>(
+          code.vectorType(lanes, code.builder.getI1Type()), ValueRange{left});
+    }
+    epilogue(code.builder, code.loc, result);
   });
+}
+
+void emitProductEpilogue(const Code &code, const Isa &isa, const ProductSpec &spec,
+                         const ProductEpilogue &epilogue, Value block, const BlockSums &sums) {
+  code.loop(code.index(0), sums.rows, 1, [&](Value row) {
+    emitRowEpilogue(code, isa, spec, epilogue, block, code.add(sums.firstRow, row), sums.memref,
+                    code.mul(row, kBlock));
+  });
+}
+
+void emitRoundedRow(const Code &code, const Isa &isa, Value x, Value row, int64_t k, Value rounded,
+                    Value begin, int64_t width) {
+  int64_t lanes = isa.lanes(), full = k / lanes * lanes;
+  VectorType type = code.floats(lanes), bf16 = code.vectorType(lanes, code.builder.getBF16Type());
+  Value zero = code.constant(type, 0);
+  auto store = [&](Value at, Value values) {
+    code.storeVector(code.make<arith::TruncFOp>(bf16, values), rounded, {code.add(begin, at)});
+  };
+  code.loop(0, full, lanes, [&](Value at) { store(at, code.loadVector(type, x, {row, at})); });
+  for (int64_t at = full; at < width; at += lanes) {
+    Value values = zero;
+    if (at < k) {
+      Value mask = code.make<vector::CreateMaskOp>(code.vectorType(lanes, code.builder.getI1Type()),
+                                                   ValueRange{code.index(k - at)});
+      values =
+          code.make<vector::MaskedLoadOp>(type, x, ValueRange{row, code.index(at)}, mask, zero);
+    }
+    store(code.index(at), values);
+  }
 }
 
 VectorType ProductLanes::type() const { return cast<VectorType>(sums.front().getType()); }

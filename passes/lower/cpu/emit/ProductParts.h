@@ -22,6 +22,15 @@ void fillZero(const Code &code, const Isa &isa, const BlockSums &sums);
 /// columns at a time.
 void emitProductEpilogue(const Code &code, const Isa &isa, const ProductSpec &spec,
                          const ProductEpilogue &epilogue, mlir::Value block, const BlockSums &sums);
+/// The same for one row of the product, whose 64 sums begin at element `place` of `sums`.
+void emitRowEpilogue(const Code &code, const Isa &isa, const ProductSpec &spec,
+                     const ProductEpilogue &epilogue, mlir::Value block, mlir::Value row,
+                     mlir::Value sums, mlir::Value place);
+
+/// rounded[begin, begin + width) = bf16 of x[row, 0..k), then zeros. `rounded`: a flat memref of
+/// bf16; `width`: a multiple of the lanes.
+void emitRoundedRow(const Code &code, const Isa &isa, mlir::Value x, mlir::Value row, int64_t k,
+                    mlir::Value rounded, mlir::Value begin, int64_t width);
 
 /// The product of a quantized integer weight with activations that are rounded to 8 bits, in
 /// groups: `many` builds it for any number of rows, otherwise for up to kFewRows.
