@@ -23,7 +23,7 @@ FamilyFinder familyFinder(PluginHost &host) {
     auto provider = host.find("family", type);
     if (!provider)
       return error(provider.status().code())
-             << "no family for model_type '" << type << "': " << provider.status().message()
+             << "no family for models of type '" << type << "': " << provider.status().message()
              << ". docs/writing-a-family.md says how to add one; --plugin or PLEXUS_PLUGIN_PATH "
                 "loads it";
     auto *family = static_cast<const plx_family *>(
@@ -64,9 +64,12 @@ Expected<ImportedModel> buildModel(MLIRContext &context, const ModelFiles &files
                                    const std::string &name, const FamilyFinder &findFamily) {
   ModelSource source{ConfigReader(files.config, files.configPath), files.weights, {}};
   const std::string *type = source.config.getString("model_type");
+  if (!type) // Models of no library say it themselves.
+    type = source.config.getString("family");
   if (!type)
     return error(Code::NotFound) << files.configPath
-                                 << ": no 'model_type', which says which family builds the model";
+                                 << ": no 'model_type' and no 'family', which says which family "
+                                    "builds the model";
   ImportedModel out;
   out.name = name;
   out.family = *type;

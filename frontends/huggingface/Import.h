@@ -41,7 +41,7 @@ struct ImportedModel {
   /// What recipes read: the model's files, then the graph's constants.
   std::vector<std::shared_ptr<const TensorSource>> sources;
   std::string name;   ///< For people: the folder's or file's name.
-  std::string family; ///< model_type
+  std::string family; ///< model_type, or family where the config has no model_type
   SpecialTokens special;
   std::string generation = "{}"; ///< generation_config.json as JSON text.
   std::optional<SentenceEmbedding> embedding;

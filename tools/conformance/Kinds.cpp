@@ -58,8 +58,8 @@ GenerateRequest request(const ModelCase &c, const std::vector<int32_t> &prompt) 
   GenerateRequest r;
   r.promptIds = prompt;
   r.maxTokens = c.json.at("max_new_tokens").get<int64_t>();
-  const auto &eos = c.json.at("eos_token_id");
-  if (eos.is_null())
+  const auto eos = c.json.value("eos_token_id", nlohmann::json());
+  if (eos.is_null() || c.json.value("ignore_eos", false))
     r.ignoreEos = true;
   else if (eos.is_array())
     r.eos = eos.get<std::vector<int32_t>>();
@@ -105,7 +105,8 @@ Status runForward(const ModelCase &c, CaseResult &result) {
   std::vector<std::string> wants;
   for (const auto &[name, key] : c.json.at("outputs").items())
     wants.push_back(name);
-  PLX_ASSIGN(auto outputs, runNamed(*c.pack.model, inputs, wants));
+  auto pieces = c.json.value("pieces", std::vector<int64_t>());
+  PLX_ASSIGN(auto outputs, runNamed(*c.pack.model, inputs, wants, std::move(pieces)));
   const auto masks = c.json.value("compare_mask", nlohmann::json::object());
   for (const NamedTensor &output : outputs) {
     const std::string key = c.output(output.name.c_str());

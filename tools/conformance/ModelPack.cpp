@@ -20,7 +20,11 @@ struct Kind {
 
 const Kind kKinds[] = {
     {"forward", runForward, {"compare_mask"}},
-    {"greedy", runGreedy, {"max_new_tokens", "eos_token_id", "pad_token_id", "min_argmax_margin"}},
+    {"chunked", runForward, {"compare_mask", "pieces"}},
+    {"greedy",
+     runGreedy,
+     {"max_new_tokens", "eos_token_id", "pad_token_id", "ignore_eos", "min_argmax_margin",
+      "min_margin"}},
     {"beam",
      runBeam,
      {"max_new_tokens", "eos_token_id", "pad_token_id", "num_beams", "length_penalty",
@@ -41,8 +45,11 @@ Status runCase(const ModelPack &pack, const Json &json, CaseResult &result) {
   }
   if (!kind)
     return error(Code::Unsupported) << "kind '" << kindName << "'; known are " << known;
-  static const std::set<std::string_view> common = {"name",   "kind",    "atol",         "rtol",
-                                                    "inputs", "outputs", "compute_dtype"};
+  // reference_cache_error: how far the reference's own states are off, which nobody is judged by.
+  static const std::set<std::string_view> common = {
+      "name",          "kind",   "atol",
+      "rtol",          "inputs", "outputs",
+      "compute_dtype", "note",   "reference_cache_error"};
   // What the tool compiles for, unless it is told otherwise.
   if (const std::string type = json.value("compute_dtype", "float32"); type != "float32")
     return error(Code::Unsupported) << "a case with compute_dtype " << type;
