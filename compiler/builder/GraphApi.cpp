@@ -90,6 +90,10 @@ void fail(plx_graph *g, int32_t code, const char *message) {
                message ? message : "the family gave no message");
 }
 int32_t ok(plx_graph *g) { return self(g).ok(); }
+plx_recipe recipe(plx_graph *g, const char *kind, const plx_recipe *parts, size_t n,
+                  const plx_attr *const *attrs, size_t attrCount) {
+  return self(g).namedRecipe(text(kind), list(parts, n), list(attrs, attrCount));
+}
 
 } // namespace
 
@@ -119,7 +123,8 @@ const plx_graph_api *graphApi() {
                                     infoString,
                                     infoInt,
                                     fail,
-                                    ok};
+                                    ok,
+                                    recipe};
   return &api;
 }
 

@@ -1,7 +1,10 @@
 // Binding of recipes to tensors, and their evaluation over ranges of the flat result.
 #include "compiler/pack/Recipe.h"
 
+#include "compiler/pack/RecipeArithmetic.h"
+
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace plexus::compiler {
@@ -90,14 +93,16 @@ Status inferSame(Recipe &r) {
 }
 
 Status inferShape(Recipe &r) {
-  bool joins = r.kind == Recipe::Kind::Concat || r.kind == Recipe::Kind::Interleave;
+  using Kind = Recipe::Kind;
+  bool joins = r.kind == Kind::Concat || r.kind == Kind::Interleave || r.kind == Kind::Sum ||
+               r.kind == Kind::Einsum;
   if (r.kind != Recipe::Kind::Source && (r.parts.empty() || (!joins && r.parts.size() != 1)))
     return error(Code::InvalidArgument) << "a recipe has " << r.parts.size() << " parts";
   for (Recipe &part : r.parts)
     PLX_RETURN_IF_ERROR(inferShape(part));
-  static constexpr Status (*kInfer[])(Recipe &) = {nullptr,    inferJoin,      inferJoin,
-                                                   inferSlice, inferTranspose, inferReshape,
-                                                   inferSame,  inferSame};
+  static constexpr Status (*kInfer[])(Recipe &) = {
+      nullptr,   inferJoin, inferJoin, inferSlice, inferTranspose, inferReshape, inferSame,
+      inferSame, inferSame, inferSum,  inferBox,   inferRenorm,    inferEinsum};
   return r.kind == Recipe::Kind::Source ? Status::ok() : kInfer[static_cast<size_t>(r.kind)](r);
 }
 
@@ -273,12 +278,37 @@ Status evaluateEach(const Recipe &r, int64_t first, int64_t count, float *out) {
 constexpr auto kKeep = [](float x, float) { return x; };
 constexpr auto kScale = [](float x, float factor) { return x * factor; };
 constexpr auto kOffset = [](float x, float addend) { return x + addend; };
+constexpr auto kRsqrt = [](float x, float addend) {
+  return static_cast<float>(1 / std::sqrt(double(x) + double(addend)));
+};
+
+/// A value that was computed as a whole.
+Status evaluateValue(const Recipe &r, int64_t first, int64_t count, float *out) {
+  std::copy_n(r.value->begin() + first, count, out);
+  return Status::ok();
+}
 
 Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out) {
   static constexpr Status (*kEvaluate[])(const Recipe &, int64_t, int64_t, float *) = {
       evaluateSource,    evaluateConcat,      evaluateInterleave,   evaluateSlice,
-      evaluateTranspose, evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>};
+      evaluateTranspose, evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>,
+      evaluateEach<kRsqrt>, evaluateValue, evaluateValue, evaluateValue, evaluateValue};
   return kEvaluate[static_cast<size_t>(r.kind)](r, first, count, out);
+}
+
+/// Computes the values of kinds that need their parts as wholes, innermost first.
+Status computeValues(Recipe &r) {
+  for (Recipe &part : r.parts)
+    PLX_RETURN_IF_ERROR(computeValues(part));
+  if (r.kind < Recipe::Kind::Sum)
+    return Status::ok();
+  std::vector<std::vector<float>> parts;
+  for (const Recipe &part : r.parts) {
+    parts.emplace_back(static_cast<size_t>(elements(part.shape)));
+    PLX_RETURN_IF_ERROR(evaluate(part, 0, elements(part.shape), parts.back().data()));
+  }
+  r.value = std::make_shared<const std::vector<float>>(wholeValue(r, parts));
+  return Status::ok();
 }
 
 } // namespace
@@ -298,6 +328,7 @@ Expected<Recipe> bindRecipe(const Recipe &recipe, const TensorSource &source, in
   if (!missing.empty())
     return error(Code::NotFound) << source.path() << " has no tensor " << missing;
   PLX_RETURN_IF_ERROR(inferShape(bound));
+  PLX_RETURN_IF_ERROR(computeValues(bound));
   return bound;
 }
 

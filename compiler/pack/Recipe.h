@@ -5,6 +5,7 @@
 #include "runtime/support/Status.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,9 +23,14 @@ struct Recipe {
     Reshape,    ///< The part's elements in row-major order as `dims`.
     Scale,      ///< Each element times `number`.
     Offset,     ///< Each element plus `number`.
+    Rsqrt,      ///< 1 / sqrt(x + `number`) of each element.
+    Sum,        ///< Elementwise, of parts of one shape.
+    Box,        ///< The part convolved with `size` ones along `axis`.
+    Renorm,     ///< Rows whose L2 norm is above `number`, scaled down to it.
+    Einsum,     ///< Sum of products over the axes that the letters in `name` name.
   };
   Kind kind = Kind::Source;
-  std::string name;
+  std::string name; ///< Of a Source; of an Einsum its axes, "ik,kj->ij".
   int64_t axis = 0, block = 0, begin = 0, size = 0;
   float number = 0;
   std::vector<int64_t> dims; ///< Of a Source: the shape that the model expects, empty: any.
@@ -33,6 +39,8 @@ struct Recipe {
   // Filled in by bindRecipe.
   std::vector<int64_t> shape;
   const TensorView *view = nullptr;
+  /// Of kinds whose elements depend on many of the parts': the value, computed once.
+  std::shared_ptr<const std::vector<float>> value;
 };
 
 /// The recipe over the tensors of `source`, `layer` in the holes of their names, with all shapes.

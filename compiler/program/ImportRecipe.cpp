@@ -60,6 +60,31 @@ LogicalResult importNode(Attribute attribute, Recipe &r) {
         r.number = number(a.getNumber());
         return success();
       })
+      .Case([&](plx::RsqrtRecipeAttr a) {
+        r.kind = Kind::Rsqrt;
+        r.number = number(a.getNumber());
+        return success();
+      })
+      .Case([&](plx::RenormRecipeAttr a) {
+        r.kind = Kind::Renorm;
+        r.number = number(a.getNumber());
+        return success();
+      })
+      .Case([&](plx::SumRecipeAttr) {
+        r.kind = Kind::Sum;
+        return success();
+      })
+      .Case([&](plx::BoxRecipeAttr a) {
+        r.kind = Kind::Box;
+        r.axis = a.getAxis();
+        r.size = a.getCount();
+        return success();
+      })
+      .Case([&](plx::EinsumRecipeAttr a) {
+        r.kind = Kind::Einsum;
+        r.name = a.getAxes().str();
+        return success();
+      })
       .Default([](Attribute) { return failure(); });
 }
 

@@ -31,6 +31,10 @@ def Plx_PoolMode : Plx_Enum<"PoolMode", "how the rows of a sequence become one",
   I32EnumAttrCase<"Max", 2, "max">, I32EnumAttrCase<"Last", 3, "last">]>;
 def Plx_PoolModeAttr : EnumAttr<Plx_Dialect, Plx_PoolMode, "pool_mode">;
 
+def Plx_WindowMode : Plx_Enum<"WindowMode", "how the places of a window become one", [
+  I32EnumAttrCase<"Mean", 0, "mean">, I32EnumAttrCase<"Max", 1, "max">]>;
+def Plx_WindowModeAttr : EnumAttr<Plx_Dialect, Plx_WindowMode, "window_mode">;
+
 def Plx_StateKind : Plx_Enum<"StateKind", "how a state is kept", [
   I32EnumAttrCase<"KV", 0, "kv">, I32EnumAttrCase<"Ring", 1, "ring">,
   I32EnumAttrCase<"Replace", 2, "replace">]>;
@@ -166,6 +170,41 @@ def Plx_ReshapeRecipe
   let summary = "the same elements in row-major order under another shape";
   let assemblyFormat = "`<` `[` $shape `]` `,` $value `>`";
   let genVerifyDecl = 1;
+}
+
+def Plx_BoxRecipe
+    : Plx_UnaryRecipe<"BoxRecipe", "box", (ins "int64_t":$axis, "int64_t":$count)> {
+  let summary = "convolution with `count` ones along an axis";
+  let description = [{
+    `y[j] = sum_{i < count} x[j - i]`, with x zero outside of its size n: n + count - 1 entries. The kernel
+    of a convolution that a mean over `count` places follows, times count.
+  }];
+  let assemblyFormat = "`<` $axis `,` $count `,` $value `>`";
+  let genVerifyDecl = 1;
+}
+
+def Plx_EinsumRecipe
+    : Plx_JoinRecipe<"EinsumRecipe", "einsum", (ins StringRefParameter<"letters of the axes">:$axes)> {
+  let summary = "sum of products over named axes, in f64";
+  let description = [{
+    `#plx.einsum<"ofc,fk->ock", [a, b]>`: a letter for each axis of each part, a comma between parts, the
+    result's letters after the arrow; letters that are not there are summed over. The value is f32.
+  }];
+  let assemblyFormat = "`<` $axes `,` `[` $parts `]` `>`";
+}
+
+def Plx_SumRecipe : Plx_JoinRecipe<"SumRecipe", "sum", (ins)> {
+  let summary = "elementwise sum of parts of one shape";
+  let assemblyFormat = "`<` `[` $parts `]` `>`";
+}
+
+def Plx_RenormRecipe : Plx_UnaryRecipe<"RenormRecipe", "renorm", (ins "::mlir::FloatAttr":$number)> {
+  let summary = "rows (of axis 0) whose L2 norm is above a number, scaled down to it";
+  let assemblyFormat = "`<` $number `,` $value `>`";
+}
+
+def Plx_RsqrtRecipe : Plx_ElementwiseRecipe<"RsqrtRecipe", "rsqrt"> {
+  let summary = "1 / sqrt(x + number) of each element";
 }
 
 def Plx_ScaleRecipe : Plx_ElementwiseRecipe<"ScaleRecipe", "scale"> {

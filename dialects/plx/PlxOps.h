@@ -3,6 +3,7 @@
 #define PLEXUS_DIALECTS_PLX_PLXOPS_H
 
 #include "dialects/plx/PlxDialect.h"
+#include "dialects/plx/Window.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/SymbolTable.h"

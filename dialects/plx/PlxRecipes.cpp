@@ -2,6 +2,7 @@
 #include "dialects/plx/PlxDialect.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace mlir::plx;
@@ -230,4 +231,89 @@ FailureOr<RankedTensorType> ReshapeRecipeAttr::inferType(RankedTensorType,
     return failure();
   }
   return result;
+}
+
+//===--- Arithmetic ---------------------------------------------------------------------------===//
+
+LogicalResult BoxRecipeAttr::verify(EmitError emitError, int64_t axis, int64_t count, Attribute) {
+  if (axis < 0 || count < 1)
+    return emitError() << "#plx.box needs axis >= 0 and count >= 1, found axis " << axis
+                       << " and count " << count;
+  return success();
+}
+
+FailureOr<RankedTensorType> BoxRecipeAttr::inferType(RankedTensorType, EmitError emitError) const {
+  FailureOr<RankedTensorType> type = inferNestedRecipe(getValue(), {}, emitError);
+  if (failed(type) || failed(checkAxis(getAxis(), *type, emitError)))
+    return failure();
+  return resized(*type, getAxis(), type->getDimSize(getAxis()) + getCount() - 1);
+}
+
+FailureOr<RankedTensorType> RenormRecipeAttr::inferType(RankedTensorType expected,
+                                                        EmitError emitError) const {
+  FailureOr<RankedTensorType> type = inferNestedRecipe(getValue(), expected, emitError);
+  if (failed(type) || failed(checkAxis(0, *type, emitError)))
+    return failure();
+  return type;
+}
+
+LogicalResult SumRecipeAttr::verify(EmitError emitError, ArrayRef<Attribute> parts) {
+  return verifyParts(parts, emitError);
+}
+
+FailureOr<RankedTensorType> SumRecipeAttr::inferType(RankedTensorType, EmitError emitError) const {
+  RankedTensorType first;
+  for (Attribute part : getParts()) {
+    FailureOr<RankedTensorType> type = inferNestedRecipe(part, {}, emitError);
+    if (failed(type))
+      return failure();
+    first = first ? first : *type;
+    if (first.getShape() != type->getShape()) {
+      emitError() << "#plx.sum parts must have one shape, found " << first << " and " << *type;
+      return failure();
+    }
+  }
+  return RankedTensorType::get(first.getShape(), Float32Type::get(getContext()));
+}
+
+LogicalResult EinsumRecipeAttr::verify(EmitError emitError, StringRef axes,
+                                       ArrayRef<Attribute> parts) {
+  auto letters = [](StringRef text) { return llvm::all_of(text, llvm::isLower); };
+  auto [inputs, result] = axes.split("->");
+  SmallVector<StringRef> names;
+  inputs.split(names, ',');
+  bool known = letters(result) && llvm::all_of(names, letters) && names.size() == parts.size() &&
+               llvm::all_of(result, [&](char c) { return inputs.contains(c); });
+  if (!axes.contains("->") || !known)
+    return emitError() << "#plx.einsum needs a lower-case letter for each axis of its "
+                       << parts.size() << " parts, as in \"ik,kj->ij\", found \"" << axes << "\"";
+  return verifyParts(parts, emitError);
+}
+
+FailureOr<RankedTensorType> EinsumRecipeAttr::inferType(RankedTensorType,
+                                                        EmitError emitError) const {
+  auto [inputs, result] = getAxes().split("->");
+  SmallVector<StringRef> names;
+  inputs.split(names, ',');
+  std::array<int64_t, 128> sizes{};
+  for (auto [part, axes] : llvm::zip_equal(getParts(), names)) {
+    FailureOr<RankedTensorType> type = inferNestedRecipe(part, {}, emitError);
+    if (failed(type))
+      return failure();
+    bool fits = static_cast<size_t>(type->getRank()) == axes.size();
+    for (size_t i = 0; fits && i < axes.size(); ++i) {
+      int64_t &size = sizes[static_cast<unsigned char>(axes[i])];
+      fits = size == 0 || size == type->getDimSize(i);
+      size = type->getDimSize(i);
+    }
+    if (!fits) {
+      emitError() << "#plx.einsum \"" << getAxes() << "\": axes \"" << axes << "\" do not fit "
+                  << *type;
+      return failure();
+    }
+  }
+  SmallVector<int64_t> shape;
+  for (char axis : result)
+    shape.push_back(sizes[static_cast<unsigned char>(axis)]);
+  return RankedTensorType::get(shape, Float32Type::get(getContext()));
 }

@@ -140,6 +140,12 @@ typedef struct plx_graph_api {
   void (*fail)(plx_graph *g, int32_t code, const char *message);
   /* 1 while nothing has failed. */
   int32_t (*ok)(plx_graph *g);
+
+  /* More recipes, by name: "sum" of parts of one shape; "einsum" (axes = "ik,kj->ij"); "box" (axis,
+   * count): a part convolved with ones; "renorm" (number): rows of axis 0 whose L2 norm is above
+   * number, scaled down to it; "rsqrt" (number): 1 / sqrt(x + number). */
+  plx_recipe (*recipe)(plx_graph *g, const char *kind, const plx_recipe *parts, size_t count,
+                       const plx_attr *const *attrs, size_t attr_count);
 } plx_graph_api;
 
 /* The model's config and weights. Paths are keys joined by '.', e.g. "rope_parameters.factor".

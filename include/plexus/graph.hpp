@@ -113,6 +113,29 @@ public:
   }
   Recipe scaled(Recipe r, double factor) { return {api->scale(g, r.id, factor)}; }
   Recipe offset(Recipe r, double addend) { return {api->offset(g, r.id, addend)}; }
+  /// Elementwise, of parts of one shape.
+  Recipe sum(const std::vector<Recipe> &parts) { return recipe("sum", parts, {}); }
+  /// Sum of products over named axes, in f64: "ofc,fk->ock".
+  Recipe einsum(const std::string &axes, const std::vector<Recipe> &parts) {
+    return recipe("einsum", parts, {{"axes", axes}});
+  }
+  /// Rows of axis 0 whose L2 norm is above `limit`, scaled down to it.
+  Recipe renorm(Recipe r, double limit) { return recipe("renorm", {r}, {{"number", limit}}); }
+  /// 1 / sqrt(x + eps) of each element.
+  Recipe rsqrt(Recipe r, double eps) { return recipe("rsqrt", {r}, {{"number", eps}}); }
+  Recipe recipe(const char *kind, const std::vector<Recipe> &parts, const std::vector<Attr> &attrs) {
+    if (api->struct_size <= offsetof(plx_graph_api, recipe)) {
+      fail(4, std::string("this Plexus has no recipe ") + kind);
+      return {};
+    }
+    std::vector<plx_recipe> ids;
+    for (Recipe r : parts)
+      ids.push_back(r.id);
+    std::vector<const plx_attr *> cattrs;
+    for (const Attr &a : attrs)
+      cattrs.push_back(&a.c);
+    return {api->recipe(g, kind, ids.data(), ids.size(), cattrs.data(), cattrs.size())};
+  }
   Recipe constant(const std::vector<float> &data, std::initializer_list<int64_t> shape) {
     return {api->constant(g, data.data(), shape.begin(), shape.size())};
   }
