@@ -55,6 +55,7 @@ struct OpRow {
 /// The rows of each dialect.
 const std::vector<OpRow> &plxRows();
 const std::vector<OpRow> &attnRows();
+const std::vector<OpRow> &convRows();
 
 /// An enum's AttrRow::parse: `Attr` of what `symbolize` makes of the keyword.
 template <typename AttrT, auto symbolize>

@@ -156,6 +156,44 @@ plx_recipe GraphBuilder::offset(plx_recipe of, double addend) {
   });
 }
 
+/// The attribute `name` of kind `kind`, or null.
+static const plx_attr *findAttr(llvm::ArrayRef<const plx_attr *> attrs, llvm::StringRef name,
+                                int32_t kind) {
+  for (const plx_attr *a : attrs)
+    if (a && a->name && name == a->name && a->kind == kind)
+      return a;
+  return nullptr;
+}
+
+plx_recipe GraphBuilder::namedRecipe(llvm::StringRef kind, llvm::ArrayRef<plx_recipe> parts,
+                                     llvm::ArrayRef<const plx_attr *> attrs) {
+  const plx_attr *axes = findAttr(attrs, "axes", PLX_ATTR_STRING),
+                 *number = findAttr(attrs, "number", PLX_ATTR_FLOAT),
+                 *axis = findAttr(attrs, "axis", PLX_ATTR_INT),
+                 *count = findAttr(attrs, "count", PLX_ATTR_INT);
+  bool joins = kind == "sum" || (kind == "einsum" && axes && axes->s);
+  bool changes = parts.size() == 1 &&
+                 (((kind == "renorm" || kind == "rsqrt") && number) ||
+                  (kind == "box" && axis && count));
+  if (ok() && !joins && !changes)
+    return fail(Code::InvalidArgument,
+                "recipe '" + kind.str() + "' does not exist or misses an attribute; known are sum, "
+                "einsum (axes), box (axis, count), renorm (number), rsqrt (number)"),
+           kFailed;
+  return derive(parts, [&](EmitError emit, llvm::ArrayRef<Attribute> values) -> Attribute {
+    if (kind == "sum")
+      return plx::SumRecipeAttr::getChecked(emit, &context, values);
+    if (kind == "einsum")
+      return plx::EinsumRecipeAttr::getChecked(emit, &context, llvm::StringRef(axes->s), values);
+    if (kind == "box")
+      return plx::BoxRecipeAttr::getChecked(emit, &context, axis->i, count->i, values[0]);
+    FloatAttr value = b.getF64FloatAttr(number->f);
+    if (kind == "renorm")
+      return plx::RenormRecipeAttr::get(&context, value, values[0]);
+    return plx::RsqrtRecipeAttr::get(&context, value, values[0]);
+  });
+}
+
 plx_recipe GraphBuilder::constant(const float *data, llvm::ArrayRef<int64_t> shape) {
   if (!ok())
     return kFailed;

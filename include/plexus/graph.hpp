@@ -13,6 +13,7 @@
 #include <plexus/family.h>
 
 #include <array>
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <string_view>
