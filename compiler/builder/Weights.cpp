@@ -172,13 +172,13 @@ plx_recipe GraphBuilder::namedRecipe(llvm::StringRef kind, llvm::ArrayRef<plx_re
                  *axis = findAttr(attrs, "axis", PLX_ATTR_INT),
                  *count = findAttr(attrs, "count", PLX_ATTR_INT);
   bool joins = kind == "sum" || (kind == "einsum" && axes && axes->s);
-  bool changes = parts.size() == 1 &&
-                 (((kind == "renorm" || kind == "rsqrt") && number) ||
-                  (kind == "box" && axis && count));
+  bool changes = parts.size() == 1 && (((kind == "renorm" || kind == "rsqrt") && number) ||
+                                       (kind == "box" && axis && count));
   if (ok() && !joins && !changes)
     return fail(Code::InvalidArgument,
-                "recipe '" + kind.str() + "' does not exist or misses an attribute; known are sum, "
-                "einsum (axes), box (axis, count), renorm (number), rsqrt (number)"),
+                "recipe '" + kind.str() +
+                    "' does not exist or misses an attribute; known are sum, "
+                    "einsum (axes), box (axis, count), renorm (number), rsqrt (number)"),
            kFailed;
   return derive(parts, [&](EmitError emit, llvm::ArrayRef<Attribute> values) -> Attribute {
     if (kind == "sum")

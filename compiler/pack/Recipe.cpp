@@ -290,9 +290,10 @@ Status evaluateValue(const Recipe &r, int64_t first, int64_t count, float *out) 
 
 Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out) {
   static constexpr Status (*kEvaluate[])(const Recipe &, int64_t, int64_t, float *) = {
-      evaluateSource,    evaluateConcat,      evaluateInterleave,   evaluateSlice,
-      evaluateTranspose, evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>,
-      evaluateEach<kRsqrt>, evaluateValue, evaluateValue, evaluateValue, evaluateValue};
+      evaluateSource,       evaluateConcat,      evaluateInterleave,   evaluateSlice,
+      evaluateTranspose,    evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>,
+      evaluateEach<kRsqrt>, evaluateValue,       evaluateValue,        evaluateValue,
+      evaluateValue};
   return kEvaluate[static_cast<size_t>(r.kind)](r, first, count, out);
 }
 

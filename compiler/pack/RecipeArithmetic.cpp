@@ -54,8 +54,8 @@ bool readSizes(const Recipe &r, const Equation &equation, std::array<int64_t, 12
   return true;
 }
 
-/// Elements between neighbours along `axis` in a tensor whose axes are `axes`; 0 where it is absent,
-/// the sum where it is there twice (a diagonal).
+/// Elements between neighbours along `axis` in a tensor whose axes are `axes`; 0 where it is
+/// absent, the sum where it is there twice (a diagonal).
 int64_t stepOf(const std::string &axes, const Shape &shape, char axis) {
   int64_t step = 0;
   for (size_t i = 0; i < axes.size(); ++i)

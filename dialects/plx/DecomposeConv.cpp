@@ -55,8 +55,7 @@ static Value unblocked(ImplicitLocOpBuilder &b, Value flat, ArrayRef<int64_t> ke
     Value isLarge = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, filter, split);
     Value start = arith::SelectOp::create(b, isLarge, constant(0), split);
     Value width = arith::SelectOp::create(b, isLarge, constant(size + 1), constant(size));
-    Value inside =
-        arith::RemUIOp::create(b, arith::SubIOp::create(b, filter, start), width);
+    Value inside = arith::RemUIOp::create(b, arith::SubIOp::create(b, filter, start), width);
     Value first = arith::SubIOp::create(b, filter, inside);
     Value entry = constant(0);
     for (size_t axis = 1; axis < kernel.size(); ++axis)
@@ -106,14 +105,14 @@ Values ConvOp::decompose(OpBuilder &builder) {
     inputs.push_back(getBias());
     maps.push_back(dimsMap(b, rank, {1}));
   }
-  return SmallVector<Value>{
-      mapElements(b, sizes, getType().getElementType(), inputs, maps,
-                  [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-                    Value x = v[0];
-                    if (v.size() > 1)
-                      x = arith::AddFOp::create(b, x, convertFloat(b, v[1], x.getType()));
-                    return buildActivation(b, getKind(), x);
-                  })};
+  return SmallVector<Value>{mapElements(b, sizes, getType().getElementType(), inputs, maps,
+                                        [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                                          Value x = v[0];
+                                          if (v.size() > 1)
+                                            x = arith::AddFOp::create(
+                                                b, x, convertFloat(b, v[1], x.getType()));
+                                          return buildActivation(b, getKind(), x);
+                                        })};
 }
 
 /// How many places of a window lie inside, along one axis, as a float.
@@ -121,8 +120,8 @@ static Value placesInside(ImplicitLocOpBuilder &b, const WindowAxis &axis, int64
   // Entries k with 0 <= first + k d < input: from ceil(-first / d) to ceil((input - first) / d).
   Value window = loopIndex(b, loop);
   auto constant = [&](int64_t value) { return indexConstant(b, value); };
-  Value first = arith::SubIOp::create(
-      b, arith::MulIOp::create(b, window, constant(axis.stride)), constant(axis.begin));
+  Value first = arith::SubIOp::create(b, arith::MulIOp::create(b, window, constant(axis.stride)),
+                                      constant(axis.begin));
   auto entries = [&](Value distance) -> Value {
     Value count = arith::CeilDivSIOp::create(b, distance, constant(axis.dilation));
     count = arith::MaxSIOp::create(b, count, constant(0));
@@ -159,20 +158,20 @@ Values PoolWindowOp::decompose(OpBuilder &builder) {
           return arith::MaximumFOp::create(b, v[2], v[0]);
         return arith::AddFOp::create(b, v[2], v[0]);
       });
-  return SmallVector<Value>{mapElements(
-      b, sizes, getType().getElementType(), sums, rangeMap(b, rank, 0, rank),
-      [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-        if (isMax)
-          return v[0];
-        Value count = floatConstant(b, b.getF32Type(), 1.0);
-        for (auto [index, axis] : llvm::enumerate(axes)) {
-          bool whole = getCountPads() || (axis.begin == 0 && axis.end == 0);
-          Value places = whole ? floatConstant(b, b.getF32Type(), axis.kernel)
-                               : placesInside(b, axis, 2 + index);
-          count = arith::MulFOp::create(b, count, places);
-        }
-        return arith::DivFOp::create(b, v[0], convertFloat(b, count, v[0].getType()));
-      })};
+  return SmallVector<Value>{
+      mapElements(b, sizes, getType().getElementType(), sums, rangeMap(b, rank, 0, rank),
+                  [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                    if (isMax)
+                      return v[0];
+                    Value count = floatConstant(b, b.getF32Type(), 1.0);
+                    for (auto [index, axis] : llvm::enumerate(axes)) {
+                      bool whole = getCountPads() || (axis.begin == 0 && axis.end == 0);
+                      Value places = whole ? floatConstant(b, b.getF32Type(), axis.kernel)
+                                           : placesInside(b, axis, 2 + index);
+                      count = arith::MulFOp::create(b, count, places);
+                    }
+                    return arith::DivFOp::create(b, v[0], convertFloat(b, count, v[0].getType()));
+                  })};
 }
 
 //===--- Others -------------------------------------------------------------------------------===//
@@ -215,14 +214,13 @@ Values MatmulOp::decompose(OpBuilder &builder) {
     rhs.append({rank, rank - 1});
   SmallVector<OpFoldResult> sizes = sizesOf(b, getLhs());
   sizes.back() = sizesOf(b, getRhs())[getTransposed() ? rank - 2 : rank - 1];
-  Value sums = reduceElements(b, sizes, computeType(elementOf(getLhs())), 0.0, 1,
-                              {getLhs(), getRhs()},
-                              {dimsMap(b, rank + 1, lhs), dimsMap(b, rank + 1, rhs)},
-                              [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-                                Value factor = convertFloat(b, v[1], v[0].getType());
-                                return arith::AddFOp::create(
-                                    b, v[2], arith::MulFOp::create(b, v[0], factor));
-                              });
+  Value sums = reduceElements(
+      b, sizes, computeType(elementOf(getLhs())), 0.0, 1, {getLhs(), getRhs()},
+      {dimsMap(b, rank + 1, lhs), dimsMap(b, rank + 1, rhs)},
+      [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+        Value factor = convertFloat(b, v[1], v[0].getType());
+        return arith::AddFOp::create(b, v[2], arith::MulFOp::create(b, v[0], factor));
+      });
   if (elementOf(sums) == getType().getElementType())
     return SmallVector<Value>{sums};
   return SmallVector<Value>{mapElements(b, sizes, getType().getElementType(), sums,
@@ -233,10 +231,10 @@ Values MatmulOp::decompose(OpBuilder &builder) {
 Values LogOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
   int64_t rank = rankOf(getInput());
-  return SmallVector<Value>{mapElements(
-      b, sizesOf(b, getInput()), elementOf(getInput()), getInput(), rangeMap(b, rank, 0, rank),
-      [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-        Value least = floatConstant(b, v[0].getType(), getMin().convertToDouble());
-        return math::LogOp::create(b, arith::MaximumFOp::create(b, v[0], least));
-      })};
+  return SmallVector<Value>{
+      mapElements(b, sizesOf(b, getInput()), elementOf(getInput()), getInput(),
+                  rangeMap(b, rank, 0, rank), [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                    Value least = floatConstant(b, v[0].getType(), getMin().convertToDouble());
+                    return math::LogOp::create(b, arith::MaximumFOp::create(b, v[0], least));
+                  })};
 }

@@ -50,20 +50,18 @@ static RankedTensorType mapType(RankedTensorType input, int64_t channels, const 
 static LogicalResult verifyAxes(Operation *op, RankedTensorType input, const WindowAxes &axes) {
   for (int64_t size : input.getShape().drop_front())
     if (ShapedType::isDynamic(size))
-      return op->emitOpError("'input' has type ")
-             << input << "; only its row axis may be dynamic";
+      return op->emitOpError("'input' has type ") << input << "; only its row axis may be dynamic";
   for (auto [index, axis] : llvm::enumerate(axes)) {
     if (axis.kernel < 1 || axis.stride < 1 || axis.dilation < 1 || axis.begin < 0 || axis.end < 0)
-      return op->emitOpError("axis ") << index
-                                      << " needs a kernel, stride and dilation of 1 or more and "
-                                         "pads of 0 or more, found kernel "
-                                      << axis.kernel << ", stride " << axis.stride << ", dilation "
-                                      << axis.dilation << ", pads " << axis.begin << " and "
-                                      << axis.end;
-    if (axis.result() < 1)
       return op->emitOpError("axis ")
-             << index << ": a window of " << axis.span() << " does not fit " << axis.padded()
-             << " places";
+             << index
+             << " needs a kernel, stride and dilation of 1 or more and "
+                "pads of 0 or more, found kernel "
+             << axis.kernel << ", stride " << axis.stride << ", dilation " << axis.dilation
+             << ", pads " << axis.begin << " and " << axis.end;
+    if (axis.result() < 1)
+      return op->emitOpError("axis ") << index << ": a window of " << axis.span()
+                                      << " does not fit " << axis.padded() << " places";
   }
   return success();
 }
@@ -73,8 +71,8 @@ template <typename Op>
 static FailureOr<WindowAxes> inferAxes(Op op, RankedTensorType input, ArrayRef<int64_t> kernel) {
   if (!input || input.getRank() < 3)
     return failure();
-  auto axes = windowAxes(input.getShape().drop_front(2), kernel, op.getStrides(),
-                         op.getDilations(), op.getPadsBegin(), op.getPadsEnd());
+  auto axes = windowAxes(input.getShape().drop_front(2), kernel, op.getStrides(), op.getDilations(),
+                         op.getPadsBegin(), op.getPadsEnd());
   if (!axes || llvm::any_of(*axes, [](const WindowAxis &a) { return a.stride < 1; }))
     return failure();
   return *axes;

@@ -9,8 +9,8 @@
 
 namespace mlir::plx {
 
-/// One spatial axis: `result` windows of `kernel` places, `dilation` apart, every `stride` places of
-/// an input of `input`, with `begin` and `end` more places around it.
+/// One spatial axis: `result` windows of `kernel` places, `dilation` apart, every `stride` places
+/// of an input of `input`, with `begin` and `end` more places around it.
 struct WindowAxis {
   int64_t input = 0, kernel = 1, stride = 1, dilation = 1, begin = 0, end = 0;
 

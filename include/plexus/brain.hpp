@@ -47,8 +47,8 @@ inline Value channelAffine(Builder &b, Value x, Value scale, Value shift) {
   return b.op("channel_affine", {x, scale, shift});
 }
 
-/// Batch norm of inference, from the tensors `prefix`.running_mean, .running_var and, with `affine`,
-/// .weight and .bias. Factor and addend are recipes, which passes fold into convolutions.
+/// Batch norm of inference, from the tensors `prefix`.running_mean, .running_var and, with
+/// `affine`, .weight and .bias. Factor and addend are recipes, which passes fold into convolutions.
 inline Value batchNorm(Builder &b, Value x, const std::string &prefix, double eps,
                        bool affine = true) {
   Recipe scale = b.rsqrt(b.source(prefix + ".running_var"), eps);

@@ -52,8 +52,8 @@ typedef struct plx_attr {
 } plx_attr;
 
 typedef enum plx_state_kind {
-  PLX_STATE_KV = 1,  /* keys and values, appended, kept for the whole context */
-  PLX_STATE_RING = 2, /* keys and values of the last `window` tokens */
+  PLX_STATE_KV = 1,     /* keys and values, appended, kept for the whole context */
+  PLX_STATE_RING = 2,   /* keys and values of the last `window` tokens */
   PLX_STATE_REPLACE = 3 /* one f32 tensor of `shape`, replaced by every token; zeros at first */
 } plx_state_kind;
 
@@ -62,7 +62,7 @@ typedef struct plx_state_desc {
   const void *next; /* extensions; NULL */
   int32_t kind;     /* plx_state_kind */
   int64_t heads, key_dim, value_dim;
-  int64_t window; /* PLX_STATE_RING: tokens kept; otherwise 0 */
+  int64_t window;       /* PLX_STATE_RING: tokens kept; otherwise 0 */
   const int64_t *shape; /* PLX_STATE_REPLACE: sizes of a sequence's state in one layer */
   size_t rank;
 } plx_state_desc;

@@ -124,7 +124,8 @@ public:
   Recipe renorm(Recipe r, double limit) { return recipe("renorm", {r}, {{"number", limit}}); }
   /// 1 / sqrt(x + eps) of each element.
   Recipe rsqrt(Recipe r, double eps) { return recipe("rsqrt", {r}, {{"number", eps}}); }
-  Recipe recipe(const char *kind, const std::vector<Recipe> &parts, const std::vector<Attr> &attrs) {
+  Recipe recipe(const char *kind, const std::vector<Recipe> &parts,
+                const std::vector<Attr> &attrs) {
     if (api->struct_size <= offsetof(plx_graph_api, recipe)) {
       fail(4, std::string("this Plexus has no recipe ") + kind);
       return {};

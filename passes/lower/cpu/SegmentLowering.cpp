@@ -240,6 +240,15 @@ Value SegmentLowering::asMatrix(Location loc, Value memref, unsigned trailing) {
 Value SegmentLowering::rows(Location loc, Value memref) {
   if (OpFoldResult extent = extentOf(memref, 0))
     return getValueOrCreateConstantIndexOp(body, loc, extent);
+  // Leading dimensions made one, only the first of them dynamic: arithmetic of the call's sizes.
+  auto view = memref.getDefiningOp<memref::CollapseShapeOp>();
+  if (view && view.getSrcType().isDynamicDim(0) && view.getSrcType().getNumDynamicDims() == 1) {
+    int64_t others = 1;
+    for (int64_t dim : ArrayRef(view.getReassociationIndices().front()).drop_front())
+      others *= view.getSrcType().getDimSize(dim);
+    return arith::MulIOp::create(body, loc, rows(loc, view.getSrc()), indexConstant(loc, others),
+                                 arith::IntegerOverflowFlags::nsw);
+  }
   return memref::DimOp::create(body, loc, memref, 0);
 }
 

@@ -8,12 +8,21 @@
 namespace plexus::families {
 
 std::string readModule(const Config &c, const char *path, const char *otherwise) {
-  static constexpr std::pair<const char *, const char *> kinds[] = {
-      {"ELU", "elu"},           {"GELU", "gelu"},       {"ReLU", "relu"},
-      {"SiLU", "silu"},         {"Sigmoid", "sigmoid"}, {"Tanh", "tanh"},
-      {"LeakyReLU", "leaky_relu"}, {"SELU", "selu"},    {"Mish", "mish"},
-      {"Softplus", "softplus"}, {"ReLU6", "relu6"},     {"Hardswish", "hard_swish"},
-      {"Identity", "identity"}, {"Square", "square"},   {"SafeLog", "safe_log"}};
+  static constexpr std::pair<const char *, const char *> kinds[] = {{"ELU", "elu"},
+                                                                    {"GELU", "gelu"},
+                                                                    {"ReLU", "relu"},
+                                                                    {"SiLU", "silu"},
+                                                                    {"Sigmoid", "sigmoid"},
+                                                                    {"Tanh", "tanh"},
+                                                                    {"LeakyReLU", "leaky_relu"},
+                                                                    {"SELU", "selu"},
+                                                                    {"Mish", "mish"},
+                                                                    {"Softplus", "softplus"},
+                                                                    {"ReLU6", "relu6"},
+                                                                    {"Hardswish", "hard_swish"},
+                                                                    {"Identity", "identity"},
+                                                                    {"Square", "square"},
+                                                                    {"SafeLog", "safe_log"}};
   std::string name = c.string(path, otherwise), known;
   if (size_t dot = name.rfind('.'); dot != std::string::npos)
     name = name.substr(dot + 1);
@@ -74,9 +83,11 @@ Value classifier(const Net &net, Value x) {
   const std::vector<int64_t> map = b.shape(x);
   if (map.size() != 4)
     return x;
-  const int64_t length = net.c.optInt("final_conv_length").value_or(map[3]);
-  Value w = b.param(name + ".kernel", b.reshape(b.source(name + ".weight"),
-                                                {net.outputs, map[1], map[2], length}));
+  // final_conv_length, or all that is left where that is "auto": its weight says which.
+  const std::vector<int64_t> kernel = net.c.weightShape(name + ".weight");
+  const int64_t length = kernel.size() == 4 ? kernel[2] * kernel[3] / map[2] : map[3];
+  Value w = b.param(name + ".kernel",
+                    b.reshape(b.source(name + ".weight"), {net.outputs, map[1], map[2], length}));
   Value y = brain::conv(b, x, w, b.param(name + ".bias"));
   const std::vector<int64_t> left = b.shape(y);
   if (left.size() != 4 || left[3] == 1)
