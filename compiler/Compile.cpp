@@ -31,6 +31,10 @@ Status report(const Progress &progress, std::string_view phase, uint64_t done, u
   return Status::ok();
 }
 
+void append(std::vector<ReportEntry> &to, const std::vector<ReportEntry> &more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
 /// Code of all ISAs, linked; kept in the cache where there is one.
 Expected<CompiledCode> generate(const Prepared &prepared, const CompileOptions &options,
                                 const std::vector<std::string> &isas, const std::string &key,
@@ -42,7 +46,7 @@ Expected<CompiledCode> generate(const Prepared &prepared, const CompileOptions &
                linkSharedObject({&each.object, 1}, {"", prepared.plan.symbols()}, stats));
     stats.codeBytes += image.size();
     code.images.emplace_back(each.isa, std::move(image));
-    code.report.insert(code.report.end(), each.report.begin(), each.report.end());
+    append(code.report, each.report);
   }
   if (options.cache)
     PLX_RETURN_IF_ERROR(options.cache->storeCode(key, code));
@@ -131,7 +135,7 @@ Expected<CompileResult> writeArtifact(Prepared prepared, const ModelSource &sour
   Status written = writeWeights(writer, prepared, source, options, packed, progress, stats);
   PLX_ASSIGN(CompiledCode code, making.finish(written, progress, stats));
   stats.addCode(codeStats);
-  prepared.plan.program.report = code.report;
+  append(prepared.plan.program.report, code.report);
   PLX_RETURN_IF_ERROR(writeRest(writer, prepared, source, code));
   PLX_RETURN_IF_ERROR(writer.commit());
   return CompileResult{path, std::move(prepared.plan.program), stats};
@@ -169,7 +173,7 @@ Expected<std::shared_ptr<const ModelImage>> compileInMemory(const ModelSource &s
       weights ? pack(prepared, source, **weights, options, progress, stats) : weights.status();
   PLX_ASSIGN(image->code, making.finish(packed, progress, stats));
   stats.addCode(codeStats);
-  prepared.plan.program.report = std::move(opsWent);
+  append(prepared.plan.program.report, opsWent);
   image->weights = *std::move(weights);
   image->program = std::move(prepared.plan.program);
   image->tokenizer = source.tokenizer;

@@ -5,14 +5,35 @@
 #include "compiler/pack/JoinedTensors.h"
 #include "compiler/support/Diagnostics.h"
 #include "passes/Pipelines.h"
+#include "passes/Report.h"
 #include "passes/lower/cpu/emit/Isa.h"
 #include "runtime/artifact/Isa.h"
 
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace plexus::compiler {
 
 using namespace mlir;
+
+/// A row for each packed weight: its form and size, and why it has that form.
+static std::vector<ReportEntry> storageReport(plx::ModelOp model, const Program &program) {
+  std::vector<ReportEntry> rows;
+  for (auto weight : model.getOps<plx::WeightOp>()) {
+    std::string name = weight.getSymName().str(), form;
+    uint64_t bytes = 0;
+    for (const WeightInfo &info : program.weights)
+      if (info.name == name && info.encoding == WeightEncoding::Packed) {
+        form = info.form().spelling();
+        bytes += info.bytes;
+      }
+    if (!form.empty())
+      rows.push_back({"weights", "plx.weight", name,
+                      form + ", " + llvm::formatv("{0:F1} MB", bytes / 1e6).str(),
+                      storageNote(weight).str()});
+  }
+  return rows;
+}
 
 Expected<Prepared> prepare(const ModelSource &source, const CompileOptions &options,
                            CompileStats &stats) {
@@ -30,6 +51,7 @@ Expected<Prepared> prepare(const ModelSource &source, const CompileOptions &opti
   PLX_ASSIGN(prepared.plan, buildProgram(prepared.model, source.info));
   prepared.plan.program.compiler = compilerVersion();
   prepared.plan.program.functionalHash = functionalHash(prepared.model);
+  prepared.plan.program.report = storageReport(prepared.model, prepared.plan.program);
   return prepared;
 }
 

@@ -42,6 +42,10 @@ def AssignEncodings : Pass<"plx-assign-encodings", "mlir::ModuleOp"> {
     also a product's weight reads the packed form; other tables stay dense in their stored type.
     Vectors are stored as f32. Recipes do not change.
 
+    Where no exception says otherwise, forms of fewer than 8 bits leave the products that give the
+    "logits", and tables tied to them, at `q8`; and blocks of a quantized file that have no more bits
+    than asked for are kept, since rounding them to another grid could only lose.
+
     Before:
     ```mlir
     plx.weight @o : tensor<64x64xbf16> = #plx.source<"o">

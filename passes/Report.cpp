@@ -95,6 +95,17 @@ void addReportRow(Operation *owner, Operation *op, StringRef target, const Twine
   owner->setAttr(kReportAttr, ArrayAttr::get(op->getContext(), rows));
 }
 
+void noteStorage(Operation *weight, StringRef why) {
+  MLIRContext *context = weight->getContext();
+  weight->setLoc(FusedLoc::get({weight->getLoc()}, StringAttr::get(context, why), context));
+}
+
+StringRef storageNote(Operation *weight) {
+  auto fused = dyn_cast<FusedLoc>(weight->getLoc());
+  auto why = fused ? dyn_cast_or_null<StringAttr>(fused.getMetadata()) : StringAttr();
+  return why ? why.getValue() : StringRef();
+}
+
 void collectReport(ModuleOp module, std::vector<ReportRow> *report) {
   for (auto function : module.getOps<func::FuncOp>()) {
     auto rows = dyn_cast_or_null<ArrayAttr>(function->removeAttr(kReportAttr));

@@ -24,6 +24,11 @@ mlir::Location joinedLocation(mlir::Location into, mlir::Operation *joined, llvm
 void addReportRow(mlir::Operation *owner, mlir::Operation *op, llvm::StringRef target,
                   const llvm::Twine &why);
 
+/// Remembers in the location of a weight why it is stored as it is.
+void noteStorage(mlir::Operation *weight, llvm::StringRef why);
+/// What noteStorage was told, or "".
+llvm::StringRef storageNote(mlir::Operation *weight);
+
 /// Takes the rows of all functions of `module` out of it, appending them to `report` if given.
 void collectReport(mlir::ModuleOp module, std::vector<ReportRow> *report);
 

@@ -2,7 +2,6 @@
 #include "compiler/builder/Sources.h"
 
 #include "dialects/plx/PlxOps.h"
-#include "runtime/io/BlockParts.h"
 
 #include <algorithm>
 #include <charconv>
@@ -42,7 +41,7 @@ std::optional<int64_t> firstLayer(const TensorSource &source, std::string_view n
 }
 
 Type storedType(MLIRContext &context, const TensorView &view) {
-  if (view.block)
+  if (view.quantizedForm())
     return Float16Type::get(&context);
   switch (view.dtype) {
   case DType::F16:
@@ -68,7 +67,7 @@ static bool sameBlocks(const TensorSource &source, std::string_view name, int64_
   const std::string_view suffix = name.substr(name.find(kHole) + kHole.size());
   return llvm::all_of(source.names(), [&](const std::string &candidate) {
     bool isLayer = candidate.starts_with(prefix) && candidate.ends_with(suffix);
-    return !isLayer || source.find(candidate)->block == first.block;
+    return !isLayer || source.find(candidate)->quantizedForm() == first.quantizedForm();
   });
 }
 
@@ -77,9 +76,10 @@ Attribute sourceRecipe(MLIRContext &context, const TensorSource &source, std::st
   if (!layer)
     return {};
   const TensorView &view = *source.find(*layer < 0 ? std::string(name) : atLayer(name, *layer));
-  if (!view.block || view.shape.size() != 2 || !sameBlocks(source, name, *layer, view))
+  std::optional<PackedForm> form = view.quantizedForm();
+  if (!form || view.shape.size() != 2 || !sameBlocks(source, name, *layer, view))
     return sourceRecipe(context, view, name);
-  auto packed = plx::PackedAttr::get(&context, packedFormOf(*view.block));
+  auto packed = plx::PackedAttr::get(&context, *form);
   return plx::SourceAttr::get(&context, name,
                               RankedTensorType::get(view.shape, packed.getStorage(), packed));
 }

@@ -39,7 +39,7 @@ bool keepsBlocks(const Recipe &bound, const PackedForm &form) {
   if (bound.shape.size() != 2)
     return false;
   if (bound.kind == Recipe::Kind::Source)
-    return bound.view->block && packedFormOf(*bound.view->block) == form;
+    return bound.view->quantizedForm() == form;
   bool movesRows = bound.axis == 0 &&
                    (bound.kind == Recipe::Kind::Concat || bound.kind == Recipe::Kind::Interleave ||
                     bound.kind == Recipe::Kind::Slice);
@@ -47,8 +47,19 @@ bool keepsBlocks(const Recipe &bound, const PackedForm &form) {
                                   [&](const Recipe &part) { return keepsBlocks(part, form); });
 }
 
+/// A row of a matrix whose parts lie apart.
+static void keepMatrixRow(const SourceRow &source, int64_t column, int64_t to, QuantizedRows &out) {
+  int64_t groups = out.geometry.groups, place = to * groups;
+  std::vector<uint16_t> unused(out.zeros.empty() ? static_cast<size_t>(groups) : 0);
+  uint16_t *zeros = out.zeros.empty() ? unused.data() : out.zeros.data() + place;
+  source.view->matrix->read(source.row, column, out.depth, out.valuesOf(to),
+                            out.scales.data() + place, zeros);
+}
+
 void keepRow(const Recipe &bound, int64_t from, int64_t column, int64_t to, QuantizedRows &out) {
   SourceRow source = sourceRow(bound, from);
+  if (source.view->matrix)
+    return keepMatrixRow(source, column, to, out);
   const BlockFormat &format = *source.view->block;
   int64_t first = (source.row * source.view->shape[1] + column) / format.elements;
   const uint8_t *bytes = source.view->bytes + static_cast<size_t>(first) * format.bytes;

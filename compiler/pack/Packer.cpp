@@ -1,6 +1,7 @@
 // Pieces of weights are claimed in order, converted in parallel, and written in order.
 #include "compiler/pack/Packer.h"
 
+#include "compiler/pack/Compensate.h"
 #include "compiler/pack/KeptBlocks.h"
 #include "compiler/pack/Layout.h"
 #include "compiler/pack/Quantize.h"
@@ -29,7 +30,8 @@ struct Piece {
 /// Cuts the jobs into pieces, in order.
 class Pieces {
 public:
-  explicit Pieces(const std::vector<PackJob> &jobs) : jobs_(jobs) {}
+  /// `wholeRows`: quantized weights are cut between rows alone.
+  Pieces(const std::vector<PackJob> &jobs, bool wholeRows) : jobs_(jobs), wholeRows_(wholeRows) {}
 
   std::optional<Piece> next() {
     while (job_ < jobs_.size()) {
@@ -59,7 +61,7 @@ private:
       return std::nullopt;
     int64_t blocks = std::max<int64_t>(1, kPieceElements / (kBlockRows * depth));
     // A multiple of any blockDepth and superblock. A scale for all columns needs all of them.
-    bool whole = w.quantized && w.quantized->group == 0;
+    bool whole = w.quantized && (w.quantized->group == 0 || wholeRows_);
     int64_t most = whole ? depth : std::max<int64_t>(kPieceElements / kBlockRows, 1);
     Piece piece{job_, first_, std::min(blocks * kBlockRows, rows - first_), column_,
                 std::min(most, depth - column_)};
@@ -72,6 +74,7 @@ private:
   }
 
   const std::vector<PackJob> &jobs_;
+  const bool wholeRows_;
   size_t job_ = 0;
   int64_t first_ = 0, column_ = 0;
 };
@@ -85,7 +88,8 @@ class Packer {
 public:
   Packer(const std::vector<PackJob> &jobs, std::vector<Recipe> bound, WeightSink &sink,
          const PackOptions &options)
-      : jobs_(jobs), bound_(std::move(bound)), pieces_(jobs), sink_(sink), options_(options) {
+      : jobs_(jobs), bound_(std::move(bound)), pieces_(jobs, bool(options.guide)), sink_(sink),
+        options_(options) {
     if (!jobs.empty())
       total_ = jobs.back().info.offset + jobs.back().info.bytes;
   }
@@ -148,13 +152,13 @@ private:
     return Status::ok();
   }
 
-  static Status convertPacked(const WeightInfo &w, const Recipe &recipe, const Piece &piece,
-                              std::vector<float> &values, std::vector<uint8_t> &bytes) {
+  Status convertPacked(const WeightInfo &w, const Recipe &recipe, const Piece &piece,
+                       std::vector<float> &values, std::vector<uint8_t> &bytes) const {
     bool kept = w.quantized && keepsBlocks(recipe, *w.quantized);
     if (!kept)
       PLX_RETURN_IF_ERROR(evaluatePiece(recipe, w.shape[1], piece, values));
     if (w.quantized)
-      return quantizePiece(*w.quantized, piece, kept ? &recipe : nullptr, values, bytes);
+      return quantizePiece(w, piece, kept ? &recipe : nullptr, values, bytes);
     int64_t unit = blockDepth(w.dtype);
     int64_t blocks = (piece.count + kBlockRows - 1) / kBlockRows;
     size_t blockBytes = static_cast<size_t>((piece.columns + unit - 1) / unit * unit * kBlockRows) *
@@ -168,21 +172,37 @@ private:
   }
 
   /// From `values`, or straight from the blocks of the sources of `kept`.
-  static Status quantizePiece(const PackedForm &form, const Piece &piece, const Recipe *kept,
-                              const std::vector<float> &values, std::vector<uint8_t> &bytes) {
+  Status quantizePiece(const WeightInfo &w, const Piece &piece, const Recipe *kept,
+                       std::vector<float> &values, std::vector<uint8_t> &bytes) const {
+    const PackedForm &form = *w.quantized;
+    std::shared_ptr<const ColumnGuide> guide;
+    if (options_.guide && !kept) {
+      PLX_ASSIGN(guide, options_.guide(w));
+    }
     auto blockBytes = static_cast<size_t>(PackedGeometry(form, piece.columns).blockBytes);
     int64_t blocks = (piece.count + kBlockRows - 1) / kBlockRows;
     bytes.resize(static_cast<size_t>(blocks) * blockBytes);
     for (int64_t b = 0; b < blocks; ++b) {
       QuantizedRows rows(form, piece.columns);
       int64_t first = b * kBlockRows, count = std::min(kBlockRows, piece.count - first);
-      for (int64_t n = 0; n < count; ++n)
-        if (kept)
+      if (kept)
+        for (int64_t n = 0; n < count; ++n)
           keepRow(*kept, piece.first + first + n, piece.column, n, rows);
-        else
-          PLX_RETURN_IF_ERROR(quantizeRow(values.data() + (first + n) * piece.columns, n, rows));
+      else
+        PLX_RETURN_IF_ERROR(
+            quantizeRows(values.data() + first * piece.columns, count, guide.get(), rows));
       writeBlock(rows, bytes.data() + static_cast<size_t>(b) * blockBytes);
     }
+    return Status::ok();
+  }
+
+  static Status quantizeRows(float *x, int64_t count, const ColumnGuide *guide,
+                             QuantizedRows &rows) {
+    const float *importance = guide ? guide->importance.data() : nullptr;
+    if (guide && !guide->factor.empty())
+      return quantizeCompensated(x, count, guide->factor.data(), importance, rows);
+    for (int64_t n = 0; n < count; ++n)
+      PLX_RETURN_IF_ERROR(quantizeRow(x + n * rows.depth, n, rows, importance));
     return Status::ok();
   }
 

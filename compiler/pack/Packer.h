@@ -5,6 +5,7 @@
 #include "runtime/program/Program.h"
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace plexus::compiler {
@@ -19,6 +20,17 @@ struct PackJob {
 /// does not exist.
 Status layOutWeights(std::vector<PackJob> &jobs);
 
+/// What is known of the inputs that the columns of a weight are multiplied with.
+struct ColumnGuide {
+  std::vector<float> importance; ///< [K] mean square of each input.
+  /// [K][K] inverseFactor (Compensate.h): errors are made up for. Empty: values are rounded to the
+  /// nearest.
+  std::vector<float> factor;
+};
+
+/// The guide of a quantized weight, or null. Called by several threads, for each piece of a weight.
+using FindGuide = std::function<Expected<std::shared_ptr<const ColumnGuide>>(const WeightInfo &)>;
+
 /// Where packed bytes go, in order. `append` is called by one thread at a time.
 class WeightSink {
 public:
@@ -28,6 +40,8 @@ public:
 
 struct PackOptions {
   int threads = 2;
+  /// For rounding; weights whose blocks are kept are not asked for.
+  FindGuide guide;
   /// (bytes written, bytes in all), after each piece; returns false to cancel.
   std::function<bool(uint64_t, uint64_t)> progress;
 };

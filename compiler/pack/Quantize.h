@@ -1,6 +1,7 @@
 // Rows of weights as integers with scales: rounding of f32, and the blocks that they make.
 #pragma once
 
+#include "compiler/pack/Fit.h"
 #include "runtime/io/PackedForm.h"
 #include "runtime/support/Status.h"
 
@@ -29,9 +30,19 @@ struct QuantizedRows {
   }
 };
 
-/// Rounds `depth` floats to row `row`. Scales are searched for the least square error; each is
-/// rounded to f16 before values are. InvalidArgument when a value is not finite.
-Status quantizeRow(const float *x, int64_t row, QuantizedRows &out);
+/// Rounds `depth` floats to row `row`. Scales are searched for the least square error, in which
+/// element k counts `importance[k]` times (null: all alike). InvalidArgument when a value is not
+/// finite.
+Status quantizeRow(const float *x, int64_t row, QuantizedRows &out,
+                   const float *importance = nullptr);
+
+/// Columns whose scales are found together: a group, or a superblock of them.
+int64_t spanOf(const QuantizedRows &rows);
+/// Finds and stores the scales of columns [first, first + span) of a row; `fits` has them by group.
+void fitSpan(const float *x, const float *importance, int64_t row, int64_t first,
+             std::vector<Fit> &fits, QuantizedRows &out);
+/// InvalidArgument when one of the `depth` floats is not finite.
+Status checkFinite(const float *x, const QuantizedRows &out);
 
 /// Writes the block, geometry.blockBytes bytes (runtime/io/PackedForm.h).
 void writeBlock(const QuantizedRows &rows, uint8_t *out);

@@ -4,6 +4,7 @@
 #include "compiler/builder/GraphApi.h"
 #include "compiler/cache/Keys.h"
 #include "frontends/huggingface/ModelDirectory.h"
+#include "frontends/huggingface/QuantizedCheckpoint.h"
 #include "frontends/huggingface/SourceApi.h"
 #include "frontends/huggingface/WeightIndex.h"
 #include "runtime/io/MappedFile.h"
@@ -121,8 +122,11 @@ Expected<ImportedModel> importDirectory(MLIRContext &context, const std::string 
   files.configPath = directory.configPath();
   PLX_ASSIGN(nlohmann::json generation, directory.readGenerationConfig());
   PLX_ASSIGN(SpecialTokens special, readSpecialTokens(files.config, generation, files.configPath));
-  PLX_ASSIGN(auto weights, directory.openWeights());
-  files.weights = std::move(weights);
+  PLX_ASSIGN(files.weights, directory.openWeights());
+  PLX_ASSIGN(auto quantization, takeQuantizationConfig(files.config, files.configPath));
+  if (quantization) {
+    PLX_ASSIGN(files.weights, openQuantizedCheckpoint(files.weights, *quantization));
+  }
 
   auto name = std::filesystem::weakly_canonical(path).filename().string();
   PLX_ASSIGN(ImportedModel out, buildModel(context, files, name, findFamily));

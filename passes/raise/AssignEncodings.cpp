@@ -4,6 +4,7 @@
 #include "dialects/plx/Packed.h"
 #include "dialects/plx/PlxOps.h"
 #include "passes/Passes.h"
+#include "passes/Report.h"
 #include "runtime/io/PackedForm.h"
 #include "llvm/Support/GlobPattern.h"
 
@@ -21,6 +22,46 @@ bool isProductWeight(plx::ParamOp param) {
   return llvm::any_of(param->getUses(), [](OpOperand &use) {
     return isa<plx::LinearOp, plx::FusedLinearOp>(use.getOwner()) && use.getOperandNumber() == 1;
   });
+}
+
+/// Whether `param` is the table of an embedding.
+bool isTable(plx::ParamOp param) {
+  return llvm::any_of(param->getUses(),
+                      [](OpOperand &use) { return isa<plx::EmbeddingOp>(use.getOwner()); });
+}
+
+/// The product that a segment's result comes out of, through ops of one row each; null if none.
+plx::ParamOp lastProductWeight(Value value) {
+  while (Operation *op = value ? value.getDefiningOp() : nullptr) {
+    if (isa<plx::LinearOp, plx::FusedLinearOp>(op))
+      return op->getOperand(1).getDefiningOp<plx::ParamOp>();
+    if (op->getNumOperands() == 0)
+      break;
+    value = op->getOperand(0);
+  }
+  return {};
+}
+
+/// Names of the weights whose products give the logits.
+llvm::DenseSet<StringAttr> headWeights(plx::ModelOp model) {
+  llvm::DenseSet<StringAttr> heads;
+  for (auto schedule : model.getBody().getOps<plx::ScheduleOp>()) {
+    auto outputs = cast<plx::OutputsOp>(schedule.getBody().front().getTerminator());
+    for (auto [name, value] : llvm::zip_equal(outputs.getNames(), outputs.getValues())) {
+      auto run = value.getDefiningOp<plx::RunOp>();
+      if (cast<StringAttr>(name).getValue() != "logits" || !run)
+        continue;
+      auto segment = model.lookupSymbol<plx::SegmentOp>(run.getSegment());
+      if (!segment)
+        continue;
+      Operation *result = segment.getBody().front().getTerminator();
+      plx::ParamOp head =
+          lastProductWeight(result->getOperand(cast<OpResult>(value).getResultNumber()));
+      if (head)
+        heads.insert(head.getWeightAttr().getAttr());
+    }
+  }
+  return heads;
 }
 
 /// Whether all users of `param` can read a packed weight.
@@ -68,22 +109,23 @@ private:
     return success();
   }
 
-  /// What the first rule that matches the weight or one of its sources says, or `weights`.
-  StringRef wantedForm(plx::WeightOp weight) {
+  /// The first rule that matches the weight or one of its sources, or null.
+  const Rule *matchingRule(plx::WeightOp weight) {
     for (Rule &rule : rules) {
       auto matches = [&](StringRef name) { return rule.pattern.match(name); };
       if (!matches(weight.getSymName()) &&
           !llvm::any_of(plx::recipeSources(weight.getRecipe()), matches))
         continue;
       rule.used = true;
-      return rule.form;
+      return &rule;
     }
-    return weights.getValue();
+    return nullptr;
   }
 
   LogicalResult assign(plx::ModelOp model) {
     llvm::MapVector<StringAttr, SmallVector<plx::ParamOp>> params;
     model.walk([&](plx::ParamOp op) { params[op.getWeightAttr().getAttr()].push_back(op); });
+    heads = headWeights(model);
     for (auto weight : model.getBody().getOps<plx::WeightOp>()) {
       ArrayRef<plx::ParamOp> users = params[weight.getSymNameAttr()];
       RankedTensorType type = weight.getWeightType();
@@ -108,10 +150,12 @@ private:
     Builder b(&getContext());
     bool product = llvm::any_of(users, isProductWeight);
     if (product && type.getRank() == 2 && llvm::all_of(users, allAcceptPacked)) {
-      FailureOr<plexus::PackedForm> form = packedForm(weight, type.getElementType());
-      if (failed(form))
+      bool keepsEight = heads.contains(weight.getSymNameAttr()) || llvm::any_of(users, isTable);
+      FailureOr<Stored> stored = packedForm(weight, type.getElementType(), keepsEight);
+      if (failed(stored))
         return failure();
-      auto packed = plx::PackedAttr::get(&getContext(), *form);
+      plexus::compiler::noteStorage(weight, stored->why);
+      auto packed = plx::PackedAttr::get(&getContext(), stored->form);
       return RankedTensorType::get(type.getShape(), packed.getStorage(), packed);
     }
     if (type.getRank() == 1)
@@ -119,23 +163,51 @@ private:
     return type;
   }
 
-  FailureOr<plexus::PackedForm> packedForm(plx::WeightOp weight, Type source) {
-    using plexus::DType;
+  struct Stored {
+    plexus::PackedForm form;
+    std::string why;
+  };
+
+  /// `isHead`: the weight gives logits, or is an embedding's table too.
+  FailureOr<Stored> packedForm(plx::WeightOp weight, Type source, bool isHead) {
     std::optional<plexus::PackedForm> kept = plx::keptForm(weight.getRecipe());
-    StringRef wanted = wantedForm(weight);
+    const Rule *rule = matchingRule(weight);
+    StringRef wanted = rule ? rule->form : StringRef(weights.getValue());
     if (wanted == "source" && kept)
-      return *kept;
+      return Stored{*kept, "blocks of the file, kept"};
     if (wanted == "source")
-      return plexus::PackedForm::plain(source.isBF16()  ? DType::BF16
-                                       : source.isF16() ? DType::F16
-                                                        : DType::F32);
-    if (auto form = plexus::PackedForm::parse(wanted))
-      return *form;
-    return weight.emitOpError("cannot be stored as '")
-           << wanted << "'; stored forms are source, f32, bf16, f16, q8, q4, ... with a group as "
-           << "in q4:64";
+      return Stored{sourceForm(source), "as in the source"};
+    auto form = plexus::PackedForm::parse(wanted);
+    if (!form)
+      return weight.emitOpError("cannot be stored as '")
+             << wanted << "'; stored forms are source, f32, bf16, f16, q8, q4, ... with a group as "
+             << "in q4:64";
+    if (rule)
+      return Stored{*form, ("keep " + rule->text).str()};
+    return byDefault(*form, kept, isHead);
   }
 
+  /// The form for `weights = form`. Heads and tables stay at 8 bits under fewer, as logits suffer
+  /// most; a file's blocks of no more bits stay what they are, as another grid only adds error.
+  static Stored byDefault(plexus::PackedForm form, const std::optional<plexus::PackedForm> &kept,
+                          bool isHead) {
+    Stored stored{form, "weights " + form.spelling()};
+    if (isHead && form.isQuantized() && form.info().bits < 8)
+      stored = {plexus::PackedForm{plexus::PackedValues::Q8, plexus::PackedZeros::None, 32},
+                "heads and their embeddings keep 8 bits; keep overrides"};
+    if (kept && stored.form.isQuantized() && kept->info().bits <= stored.form.info().bits)
+      return {*kept, "blocks of the file have no more bits: rounding again would only lose"};
+    return stored;
+  }
+
+  static plexus::PackedForm sourceForm(Type source) {
+    using plexus::DType;
+    return plexus::PackedForm::plain(source.isBF16()  ? DType::BF16
+                                     : source.isF16() ? DType::F16
+                                                      : DType::F32);
+  }
+
+  llvm::DenseSet<StringAttr> heads;
   SmallVector<Rule> rules;
 };
 

@@ -1,5 +1,7 @@
 #include "runtime/io/TensorSource.h"
 
+#include "runtime/io/BlockParts.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -44,6 +46,42 @@ void decodeStored(const TensorView &view, int64_t first, int64_t count, float *o
     toF32(view.dtype, view.bytes + static_cast<size_t>(first) * dtypeSize(view.dtype), count, out);
 }
 
+/// What an element of an integer form is worth: see PackedForm.h.
+float valueOf(const PackedForm &form, uint8_t stored, uint16_t scaleBits, uint16_t zeroBits) {
+  float scale, zero;
+  toF32(DType::F16, &scaleBits, 1, &scale);
+  toF32(DType::F16, &zeroBits, 1, &zero);
+  float value = form.values == PackedValues::Q8 ? static_cast<float>(static_cast<int8_t>(stored))
+                                                : static_cast<float>(stored);
+  switch (form.zeros) {
+  case PackedZeros::None:
+    return scale * (value - static_cast<float>(form.info().center));
+  case PackedZeros::Point:
+    return scale * (value - zero);
+  case PackedZeros::Min:
+    break;
+  }
+  return scale * value + zero;
+}
+
+/// Group by group; a range may begin and end inside of one.
+void decodeMatrix(const TensorView &view, int64_t first, int64_t count, float *out) {
+  PackedForm form = view.matrix->form();
+  int64_t depth = view.shape[1], group = form.group ? form.group : depth;
+  std::vector<uint8_t> values(static_cast<size_t>(group));
+  while (count > 0) {
+    int64_t row = first / depth, column = first % depth, begin = column / group * group;
+    int64_t size = std::min(group, depth - begin), part = std::min(count, begin + size - column);
+    uint16_t scale = 0, zero = 0;
+    view.matrix->read(row, begin, size, values.data(), &scale, &zero);
+    for (int64_t i = 0; i < part; ++i)
+      out[i] = valueOf(form, values[column - begin + i], scale, zero);
+    first += part;
+    out += part;
+    count -= part;
+  }
+}
+
 /// Row by row, from where each row is stored.
 void decodeInterleaved(const TensorView &view, int64_t first, int64_t count, float *out) {
   const int64_t rowLength = view.elements() / view.shape[0];
@@ -86,6 +124,12 @@ int64_t TensorView::elements() const {
   return product;
 }
 
+std::optional<PackedForm> TensorView::quantizedForm() const {
+  if (matrix)
+    return matrix->form();
+  return block ? std::optional(packedFormOf(*block)) : std::nullopt;
+}
+
 int64_t TensorView::storedRow(int64_t row) const {
   if (interleavedRows == 0)
     return row;
@@ -111,7 +155,9 @@ Status decodeElements(const TensorView &view, int64_t first, int64_t count, floa
                                         << " of a tensor that has " << total;
   if (count == 0)
     return Status::ok();
-  if (view.interleavedRows)
+  if (view.matrix)
+    decodeMatrix(view, first, count, out);
+  else if (view.interleavedRows)
     decodeInterleaved(view, first, count, out);
   else
     decodeStored(view, first, count, out);

@@ -5,6 +5,7 @@
 #include "runtime/io/BlockFormat.h"
 #include "runtime/io/DType.h"
 #include "runtime/io/MappedFile.h"
+#include "runtime/io/PackedForm.h"
 #include "runtime/support/Status.h"
 
 #include <cstdint>
@@ -16,6 +17,21 @@
 
 namespace plexus {
 
+/// Reads a quantized matrix whose integers, scales and zeros lie in tensors of their own, as in
+/// GPTQ and AWQ checkpoints. Good for several threads at once.
+class QuantizedMatrix {
+public:
+  virtual ~QuantizedMatrix() = default;
+  /// "GPTQ int4", for messages.
+  virtual std::string_view name() const = 0;
+  /// The packed form that holds every value exactly.
+  virtual PackedForm form() const = 0;
+  /// Columns [column, column + count) of a row as the form stores them, and the f16 scales and
+  /// zeros of their groups (zeros only where the form has some); `column` begins a group.
+  virtual void read(int64_t row, int64_t column, int64_t count, uint8_t *values, uint16_t *scales,
+                    uint16_t *zeros) const = 0;
+};
+
 /// A tensor's bytes where they lie, dense and row-major unless it says otherwise. Borrowed: good as
 /// long as its TensorSource.
 struct TensorView {
@@ -23,6 +39,8 @@ struct TensorView {
   DType dtype = DType::F32;
   /// Null for plain elements, otherwise how they are packed.
   const BlockFormat *block = nullptr;
+  /// Null, or what reads the [N, K] matrix, which has no bytes of its own then.
+  const QuantizedMatrix *matrix = nullptr;
   /// 0: rows (of the first dimension) are stored in order. Otherwise they come in groups of this
   /// many, stored interleaved: row i of a group's first half at 2i, of its second half at 2i + 1.
   /// That is how GGUF keeps the heads of rotary queries and keys.
@@ -37,9 +55,13 @@ struct TensorView {
   int64_t storedRow(int64_t row) const;
   /// `bytes` are elements of `dtype` in the order of `shape`; otherwise only decodeElements reads
   /// it.
-  bool isPlain() const { return !block && interleavedRows == 0; }
+  bool isPlain() const { return !block && !matrix && interleavedRows == 0; }
+  /// The packed form that holds every value of a quantized matrix exactly.
+  std::optional<PackedForm> quantizedForm() const;
   /// "BF16", "Q4_0".
-  std::string_view encodingName() const { return block ? block->name : dtypeName(dtype); }
+  std::string_view encodingName() const {
+    return matrix ? matrix->name() : block ? block->name : dtypeName(dtype);
+  }
   /// Lets the pages of elements [first, first + count) go: they were read and are not needed soon.
   /// A hint; bytes that are needed after all are read again.
   void drop(int64_t first, int64_t count) const;

@@ -15,7 +15,8 @@ plx.model @m {
   // KEEP: plx.weight @tied : tensor<96x64xf32, #plx.packed<q8, group = 32>>
   // KEEP: plx.weight @moved : tensor<64x64xf32, #plx.packed<q8, group = 32>>
   // KEEP: plx.weight @turned : tensor<64x64xbf16, #plx.packed<bf16>>
-  // Q4: plx.weight @tied : tensor<96x64xf32, #plx.packed<q4, group = 64, zeros = point>> = #plx.source<"tied">
+  // Under 8 bits, a table that is tied to a product keeps 8.
+  // Q4: plx.weight @tied : tensor<96x64xf32, #plx.packed<q8, group = 32>> = #plx.source<"tied">
   // F32: plx.weight @tied : tensor<96x64xf32, #plx.packed<f32>> = #plx.source<"tied">
   plx.weight @tied : tensor<96x64xbf16> = #plx.source<"tied">
   // CHECK: plx.weight @table : tensor<8x64xbf16> = #plx.source<"table">
@@ -35,8 +36,30 @@ plx.model @m {
     plx.return %4 : tensor<?x96xf32>
   }
 
+  // So does what gives the logits; exceptions may say otherwise.
+  // Q4: plx.weight @head : tensor<96x64xf32, #plx.packed<q8, group = 32>>
+  // Q4: plx.weight @inner : tensor<64x64xf32, #plx.packed<q4, group = 64, zeros = point>>
+  // KEEP: plx.weight @head : tensor<96x64xbf16, #plx.packed<bf16>>
+  plx.weight @head : tensor<96x64xbf16> = #plx.source<"head">
+  plx.weight @inner : tensor<64x64xbf16> = #plx.source<"inner">
+  plx.segment @last(%x: tensor<?x64xf32>, %batch: !plx.batch) -> tensor<?x96xf32> {
+    %i = plx.param @inner : tensor<64x64xbf16>
+    %w = plx.param @head : tensor<96x64xbf16>
+    %0 = plx.linear %x, %i : (tensor<?x64xf32>, tensor<64x64xbf16>) -> tensor<?x64xf32>
+    %1 = plx.linear %0, %w : (tensor<?x64xf32>, tensor<96x64xbf16>) -> tensor<?x96xf32>
+    %2 = plx.softcap %1 at 30.0 : tensor<?x96xf32>
+    plx.return %2 : tensor<?x96xf32>
+  }
+  plx.schedule @forward(%x: tensor<?x64xf32>, %batch: !plx.batch) {
+    %0 = plx.run @last(%x, %batch) : (tensor<?x64xf32>, !plx.batch) -> tensor<?x96xf32>
+    plx.outputs "logits" = %0 : tensor<?x96xf32>
+  }
+
   // A source that is quantized keeps its form where the recipe only moves rows; elsewhere it decodes.
+  // Fewer bits than a file has would be rounded, as many would not.
   // CHECK: plx.weight @kept : tensor<96x64xf32, #plx.packed<q4, group = 32, zeros = min>>
+  // Q4: plx.weight @kept : tensor<96x64xf32, #plx.packed<q4, group = 32, zeros = min>>
+  // Q4: plx.weight @moved : tensor<64x64xf32, #plx.packed<q4, group = 64, zeros = point>>
   // CHECK: plx.weight @moved : tensor<64x64xf32, #plx.packed<q8, group = 32>>
   // CHECK: plx.weight @mixed : tensor<128x64xf16, #plx.packed<f16>>
   // CHECK: plx.weight @turned : tensor<64x64xf16, #plx.packed<f16>>
