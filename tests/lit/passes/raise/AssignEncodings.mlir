@@ -37,14 +37,13 @@ plx.model @m {
   }
 
   // So does what gives the logits; exceptions may say otherwise.
-  // Q4: plx.weight @head : tensor<96x64xf32, #plx.packed<q8, group = 32>>
+  // Q4: plx.weight @scores : tensor<96x64xf32, #plx.packed<q8, group = 32>>
   // Q4: plx.weight @inner : tensor<64x64xf32, #plx.packed<q4, group = 64, zeros = point>>
-  // KEEP: plx.weight @head : tensor<96x64xbf16, #plx.packed<bf16>>
-  plx.weight @head : tensor<96x64xbf16> = #plx.source<"head">
+  plx.weight @scores : tensor<96x64xbf16> = #plx.source<"scores">
   plx.weight @inner : tensor<64x64xbf16> = #plx.source<"inner">
   plx.segment @last(%x: tensor<?x64xf32>, %batch: !plx.batch) -> tensor<?x96xf32> {
     %i = plx.param @inner : tensor<64x64xbf16>
-    %w = plx.param @head : tensor<96x64xbf16>
+    %w = plx.param @scores : tensor<96x64xbf16>
     %0 = plx.linear %x, %i : (tensor<?x64xf32>, tensor<64x64xbf16>) -> tensor<?x64xf32>
     %1 = plx.linear %0, %w : (tensor<?x64xf32>, tensor<96x64xbf16>) -> tensor<?x96xf32>
     %2 = plx.softcap %1 at 30.0 : tensor<?x96xf32>
