@@ -190,7 +190,8 @@ Expected<CompileResult> compileThroughCache(const ModelSource &source, CompileOp
   PLX_ASSIGN(auto best, bestIsa());
   PLX_ASSIGN(auto isas, chooseIsas(options, std::move(best)));
   PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
-  std::string weights = weightsKey(prepared.model, prepared.plan, source.tensors);
+  std::string weights = weightsKey(prepared.model, prepared.plan, source.tensors,
+                                   options.calibration ? options.calibration->key() : "");
   // The rest of the artifact is data: tokenizer, template and what the front end says of the model.
   std::string data = KeyHasher()
                          .add(codeKeyOf(prepared, source, options, isas))

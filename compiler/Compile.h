@@ -3,6 +3,7 @@
 #pragma once
 
 #include "compiler/cache/Cache.h"
+#include "compiler/calibrate/Calibration.h"
 #include "compiler/codegen/Stats.h"
 #include "passes/Options.h"
 #include "runtime/io/TensorSource.h"
@@ -43,6 +44,8 @@ struct CompileOptions {
   /// runs for what is run here.
   std::vector<std::string> isas;
   int packThreads = 2;
+  /// Says how quantized weights are rounded, where given.
+  std::shared_ptr<Calibration> calibration;
   /// Code is looked up and kept here, where given.
   const CompileCache *cache = nullptr;
 };

@@ -114,6 +114,14 @@ Status pack(const Prepared &prepared, const ModelSource &source, WeightSink &sin
   if (progress)
     packing.progress = [&](uint64_t done, uint64_t total) { return progress("pack", done, total); };
   stats.weightBytes = prepared.plan.program.weightsSize();
+  if (options.calibration) {
+    std::set<std::string> rounded;
+    for (const PackJob &job : prepared.plan.jobs)
+      if (job.info.quantized)
+        rounded.insert(job.info.name);
+    PLX_RETURN_IF_ERROR(options.calibration->measure(rounded).at("calibration"));
+    packing.guide = [&](const WeightInfo &info) { return options.calibration->guide(info); };
+  }
   return packWeights(prepared.plan.jobs, JoinedTensors(source.tensors), sink, packing);
 }
 

@@ -2,6 +2,7 @@
 #include "frontends/Choices.h"
 
 #include "runtime/io/PackedForm.h"
+#include "runtime/state/KvForm.h"
 
 #include <array>
 
@@ -60,7 +61,23 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
   PLX_ASSIGN(options.cpu.products, choose("products", c.products, products));
   PLX_ASSIGN(options.cpu.decompose, choose("decompose", c.decompose, decompositions));
+  if (!kvFormFromName(c.kv))
+    return error(Code::InvalidArgument) << "kv is '" << c.kv << "'; known are f32, int8, int4";
+  options.model.kv = c.kv;
   options.isas = c.isas;
+  return options;
+}
+
+Expected<compiler::CalibrationOptions> readCalibration(const CompileChoices &c) {
+  using compiler::Rounding;
+  static constexpr std::array<std::pair<const char *, Rounding>, 3> roundings = {
+      {{"nearest", Rounding::Nearest},
+       {"importance", Rounding::Importance},
+       {"compensate", Rounding::Compensate}}};
+  compiler::CalibrationOptions options;
+  options.path = c.calibrate;
+  options.tokens = c.calibrateTokens;
+  PLX_ASSIGN(options.rounding, choose("rounding", c.rounding, roundings));
   return options;
 }
 

@@ -9,4 +9,7 @@ namespace plexus::frontends {
 /// InvalidArgument for a word that is not known, with those that are. The cache is not looked at.
 Expected<compiler::CompileOptions> readChoices(const CompileChoices &choices);
 
+/// The calibration that they ask for, which is not looked at either.
+Expected<compiler::CalibrationOptions> readCalibration(const CompileChoices &choices);
+
 } // namespace plexus::frontends

@@ -6,6 +6,8 @@
 #include "frontends/BuildGraph.h"
 #include "frontends/Choices.h"
 #include "frontends/ImportModel.h"
+#include "runtime/artifact/Artifact.h"
+#include "runtime/exec/Model.h"
 #include "runtime/plugins/Host.h"
 
 #include <optional>
@@ -42,6 +44,10 @@ struct Job {
       options.cache = &*cache;
     }
     PLX_ASSIGN(source, importModel(*context, model, familyFinder(PluginHost::shared())));
+    if (choices.calibrate.empty())
+      return Status::ok();
+    PLX_ASSIGN(auto calibration, readCalibration(choices));
+    PLX_ASSIGN(options.calibration, compiler::Calibration::open(source, calibration));
     return Status::ok();
   }
 };
@@ -55,7 +61,13 @@ public:
     PLX_RETURN_IF_ERROR(job.open(model, choices));
     if (emit == "plx") {
       PLX_ASSIGN(auto result, compiler::compileToFile(job.source, job.options, output, progress));
-      return reply(std::move(result));
+      CompileReply out = reply(std::move(result));
+      if (job.options.calibration) {
+        PLX_ASSIGN(auto image, loadArtifact(output));
+        PLX_ASSIGN(auto model, Model::create(std::move(image)));
+        PLX_ASSIGN(out.quality, job.options.calibration->compare(model));
+      }
+      return out;
     }
     if (emit == "obj") {
       CompileReply out;

@@ -25,6 +25,10 @@ struct ModelOptions {
   std::string weights = "source";
   /// Exceptions: "pattern=form" with commas between.
   std::string keep;
+  /// How keys and values are kept: f32, int8, int4.
+  std::string kv = "f32";
+  /// Whether what products read is tapped (plx-probe-products).
+  bool probes = false;
 };
 
 /// Which ops are lowered through their decompositions.

@@ -68,6 +68,47 @@ def AssignEncodings : Pass<"plx-assign-encodings", "mlir::ModuleOp"> {
 }
 
 //===-----------------------------------------------------------------------------------------===//
+// quantize
+//===-----------------------------------------------------------------------------------------===//
+
+def ProbeProducts : Pass<"plx-probe-products", "mlir::ModuleOp"> {
+  let summary = "Taps on what products read, for calibration";
+  let description = [{
+    What each product of a weight reads goes through a tap named after the weight, `input.` before it.
+    Runs behind the merging of projections, so that weights have their final names, and only in the
+    model that calibration runs.
+
+    Before:
+    ```mlir
+    %y = plx.linear %h, %w : ...
+    ```
+    After:
+    ```mlir
+    %t = plx.tap %h "input.up" : tensor<?x64xf32>
+    %y = plx.linear %t, %w : ...
+    ```
+  }];
+}
+
+def EncodeStates : Pass<"plx-encode-states", "mlir::ModuleOp"> {
+  let summary = "Choose how keys and values are kept";
+  let description = [{
+    Gives every state of keys and values the form of the `kv` option: `f32`, `int8` or `int4`
+    (runtime/state/KvForm.h).
+
+    Before:
+    ```mlir
+    plx.state @kv kind = kv : !attn.kv<2 x 64 x 64>
+    ```
+    After, with `kv=int8`:
+    ```mlir
+    plx.state @kv kind = kv : !attn.kv<2 x 64 x 64, int8>
+    ```
+  }];
+  let options = [Option<"kv", "kv", "std::string", "\"f32\"", "f32, int8, int4">];
+}
+
+//===-----------------------------------------------------------------------------------------===//
 // fuse
 //===-----------------------------------------------------------------------------------------===//
 

@@ -47,11 +47,16 @@ Stages modelStages(const ModelOptions &options) {
   Stages stages;
   add(stages, createCanonicalizerPass());
   add(stages, createCSEPass());
-  // Merging before taps: both variants of a segment use the same merged weights.
+  // Merging before probes and taps: both variants of a segment use the same merged weights.
   add(stages, createMergeProjections());
+  if (options.probes)
+    add(stages, createProbeProducts());
   add(stages, createSplitTaps());
   add(stages, createFuseEpilogue());
   add(stages, createFuseRope());
+  EncodeStatesOptions states;
+  states.kv = options.kv;
+  add(stages, createEncodeStates(states));
   AssignEncodingsOptions encodings;
   encodings.weights = options.weights;
   encodings.keep = options.keep;

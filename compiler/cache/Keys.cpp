@@ -109,9 +109,10 @@ std::string codeKey(plx::ModelOp model, std::span<const std::string> options,
 }
 
 std::string weightsKey(plx::ModelOp model, const ProgramPlan &plan,
-                       std::span<const std::shared_ptr<const TensorSource>> sources) {
+                       std::span<const std::shared_ptr<const TensorSource>> sources,
+                       std::string_view rounding) {
   KeyHasher hasher;
-  hasher.add("weights").add(compilerVersion());
+  hasher.add("weights").add(compilerVersion()).add(rounding);
   for (const auto &source : sources)
     addTensors(hasher, *source);
   for (const PackJob &job : plan.jobs) {

@@ -46,6 +46,7 @@ std::string codeKey(mlir::plx::ModelOp model, std::span<const std::string> optio
 /// Of the packed weights: the source files' identities (contents for tensors in memory), the
 /// recipes and the layout.
 std::string weightsKey(mlir::plx::ModelOp model, const ProgramPlan &plan,
-                       std::span<const std::shared_ptr<const TensorSource>> sources);
+                       std::span<const std::shared_ptr<const TensorSource>> sources,
+                       std::string_view rounding = "");
 
 } // namespace plexus::compiler

@@ -93,7 +93,8 @@ private:
                                     {},
                                     {},
                                     {},
-                                    {}});
+                                    {},
+                                    type.getForm()});
     return Status::ok();
   }
 

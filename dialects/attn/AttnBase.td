@@ -21,14 +21,17 @@ def Attn_KV : TypeDef<Attn_Dialect, "KV", [DeclareTypeInterfaceMethods<StateType
   let mnemonic = "kv";
   let summary = "keys and values of the batch's sequences";
   let description = [{
-    For each slot of each sequence: `heads` keys of `keyDim` and as many values of `valueDim`, f32. The
-    page layout is nobody's business but the runtime's and the code generator's.
+    For each slot of each sequence: `heads` keys of `keyDim` and as many values of `valueDim`, as f32
+    or, where the form says so, rounded to `int8` or `int4` on their way in and back to f32 when they are
+    read (`--kv`). The page layout is nobody's business but the runtime's and the code generator's.
 
     ```mlir
     !attn.kv<4 x 64 x 64>
+    !attn.kv<4 x 64 x 64, int8>
     ```
   }];
-  let parameters = (ins "int64_t":$heads, "int64_t":$keyDim, "int64_t":$valueDim);
+  let parameters = (ins "int64_t":$heads, "int64_t":$keyDim, "int64_t":$valueDim,
+                        "::plexus::KvForm":$form);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

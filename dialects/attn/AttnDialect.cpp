@@ -55,22 +55,39 @@ Type KVType::parse(AsmParser &parser) {
   SmallVector<int64_t> sizes;
   SMLoc loc = parser.getCurrentLocation();
   if (parser.parseLess() ||
-      parser.parseDimensionList(sizes, /*allowDynamic=*/false, /*withTrailingX=*/false) ||
-      parser.parseGreater())
+      parser.parseDimensionList(sizes, /*allowDynamic=*/false, /*withTrailingX=*/false))
     return {};
+  std::optional<::plexus::KvForm> form = ::plexus::KvForm::F32;
+  StringRef name = "f32";
+  SMLoc formLoc = loc;
+  if (succeeded(parser.parseOptionalComma())) {
+    formLoc = parser.getCurrentLocation();
+    if (parser.parseKeyword(&name))
+      return {};
+    form = ::plexus::kvFormFromName(std::string_view(name));
+  }
+  if (parser.parseGreater())
+    return {};
+  if (!form) {
+    parser.emitError(formLoc, "keys and values are kept as f32, int8 or int4, not as ") << name;
+    return {};
+  }
   if (sizes.size() != 3) {
     parser.emitError(loc, "expected heads x keyDim x valueDim, found ") << sizes.size() << " sizes";
     return {};
   }
-  return parser.getChecked<KVType>(parser.getContext(), sizes[0], sizes[1], sizes[2]);
+  return parser.getChecked<KVType>(parser.getContext(), sizes[0], sizes[1], sizes[2], *form);
 }
 
 void KVType::print(AsmPrinter &printer) const {
-  printer << '<' << getHeads() << " x " << getKeyDim() << " x " << getValueDim() << '>';
+  printer << '<' << getHeads() << " x " << getKeyDim() << " x " << getValueDim();
+  if (getForm() != ::plexus::KvForm::F32)
+    printer << ", " << StringRef(::plexus::kvFormName(getForm()));
+  printer << '>';
 }
 
 LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads,
-                             int64_t keyDim, int64_t valueDim) {
+                             int64_t keyDim, int64_t valueDim, ::plexus::KvForm) {
   if (heads < 1 || keyDim < 1 || valueDim < 1)
     return emitError() << "!attn.kv needs positive sizes, found " << heads << " x " << keyDim
                        << " x " << valueDim;

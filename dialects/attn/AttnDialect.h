@@ -3,6 +3,7 @@
 #define PLEXUS_DIALECTS_ATTN_ATTNDIALECT_H
 
 #include "dialects/plx/PlxDialect.h"
+#include "runtime/state/KvForm.h"
 
 #include "dialects/attn/AttnDialect.h.inc"
 

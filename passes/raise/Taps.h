@@ -9,6 +9,9 @@ namespace plexus::compiler {
 /// Ends the name of a segment's tapped variant, which plx-split-taps makes.
 inline constexpr llvm::StringLiteral kTappedSuffix = "__tapped";
 
+/// Begins the names of taps that plx-probe-products makes; the weight's name follows.
+inline constexpr llvm::StringLiteral kProbePrefix = "input.";
+
 } // namespace plexus::compiler
 
 #endif // PLEXUS_PASSES_RAISE_TAPS_H

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,13 @@ namespace plexus {
 struct CompileChoices {
   std::string weights = "source"; ///< source, or a form as PackedForm spells it: bf16, q8, q4:64.
   std::vector<std::string> keep;  ///< Exceptions, "pattern=form": lm_head*=q8.
-  std::string compute = "auto";   ///< auto, f32, bf16, int8: how activations enter products.
-  std::string products = "auto";  ///< auto, generated, onednn: products with many rows.
+  /// A text or a .safetensors file of inputs to calibrate on; empty: none.
+  std::string calibrate;
+  int64_t calibrateTokens = 4096;      ///< Of a text, at most.
+  std::string rounding = "compensate"; ///< nearest, importance, compensate: with calibration.
+  std::string kv = "f32";              ///< f32, int8, int4: how keys and values are kept.
+  std::string compute = "auto";        ///< auto, f32, bf16, int8: how activations enter products.
+  std::string products = "auto";       ///< auto, generated, onednn: products with many rows.
   /// needed, all: which ops are lowered through their decompositions (all: slow, for comparison).
   std::string decompose = "needed";
   std::vector<std::string> isas; ///< x86-64-v3, avx512; empty: all (artifacts), the host's (cache).
@@ -32,6 +38,14 @@ struct CompileChoices {
 /// How the work goes on: the phase ("compile", "pack"), and how much of it is done. False cancels.
 using CompileProgress = std::function<bool(std::string_view phase, uint64_t done, uint64_t total)>;
 
+/// How far a quantized model is from the same in f32, on the samples of a calibration.
+struct QuantizationQuality {
+  /// Relative error, |got - want| / |want|, of "hidden_states.0", ..., and the last outputs.
+  std::vector<std::pair<std::string, double>> errors;
+  int64_t tokens = 0; ///< Scored ids; 0: no causal language model on a text.
+  double basePerplexity = 0, perplexity = 0;
+};
+
 /// What a compilation made and what it took.
 struct CompileReply {
   std::vector<std::string> paths; ///< Files written.
@@ -39,6 +53,7 @@ struct CompileReply {
   double compileSeconds = 0, packSeconds = 0;
   uint64_t codeBytes = 0, weightBytes = 0;
   bool codeCached = false, weightsCached = false;
+  std::optional<QuantizationQuality> quality; ///< With a calibration.
 };
 
 /// A graph that a program builds with the functions of plx_graph_api (include/plexus/family.h).

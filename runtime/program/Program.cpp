@@ -256,7 +256,7 @@ int64_t StateInfo::layerBytes() const {
   if (kind == StateKind::Replace)
     return static_cast<int64_t>(
         roundUp(static_cast<uint64_t>(product(shape)) * dtypeSize(dtype), kWeightAlignment));
-  return PLX_PAGE_TOKENS * heads * (keyDim + valueDim) * static_cast<int64_t>(dtypeSize(dtype));
+  return keys().bytes() + values().bytes();
 }
 
 int StateInfo::ordinalOf(int layer) const {

@@ -4,6 +4,7 @@
 
 #include "runtime/io/DType.h"
 #include "runtime/io/PackedForm.h"
+#include "runtime/state/KvForm.h"
 #include "runtime/support/Status.h"
 
 #include <cstddef>
@@ -83,9 +84,12 @@ struct StateInfo {
   /// Replace: names under which runs on named tensors take the initial state and give the final
   /// one, [layers, B, shape...]; empty: they do not.
   std::string input, output;
+  KvForm form = KvForm::F32; ///< Kv.
 
-  /// Derived: bytes of one layer: in a page, PLX_PAGE_TOKENS * heads * (keyDim + valueDim)
-  /// elements; in a slot, those of `shape`, rounded up to 64.
+  KvPartLayout keys() const { return {form, heads, keyDim}; }
+  KvPartLayout values() const { return {form, heads, valueDim}; }
+  /// Derived: bytes of one layer: in a page, those of keys and values; in a slot, those of `shape`,
+  /// rounded up to 64.
   int64_t layerBytes() const;
   int64_t pageBytes() const { return layerBytes() * static_cast<int64_t>(layers.size()); }
   /// Position of `layer` in `layers`, or -1.

@@ -176,7 +176,14 @@ StateInfo readState(const JsonCursor &in) {
     state.output = in.field("output").string();
     return state;
   }
-  in.expectFields({"name", "kind", "heads", "key_dim", "value_dim", "window", "dtype"});
+  in.expectFields({"name", "kind", "heads", "key_dim", "value_dim", "window", "dtype"}, {"form"});
+  if (in.has("form")) {
+    std::string name = in.field("form").string();
+    auto form = kvFormFromName(name);
+    if (!form)
+      in.fail(Code::Corrupt, "unknown form '" + name + "'");
+    state.form = form.value_or(KvForm::F32);
+  }
   state.heads = in.field("heads").integer(1, 1 << 20);
   state.keyDim = in.field("key_dim").integer(1, 1 << 20);
   state.valueDim = in.field("value_dim").integer(1, 1 << 20);
@@ -326,13 +333,16 @@ ordered_json writeState(const StateInfo &s) {
     return {{"name", s.name},     {"kind", nameOf(s.kind, kStateKinds)},
             {"shape", s.shape},   {"input", s.input},
             {"output", s.output}, {"dtype", dtypeName(s.dtype)}};
-  return {{"name", s.name},
-          {"kind", nameOf(s.kind, kStateKinds)},
-          {"heads", s.heads},
-          {"key_dim", s.keyDim},
-          {"value_dim", s.valueDim},
-          {"window", s.window},
-          {"dtype", dtypeName(s.dtype)}};
+  ordered_json out = {{"name", s.name},
+                      {"kind", nameOf(s.kind, kStateKinds)},
+                      {"heads", s.heads},
+                      {"key_dim", s.keyDim},
+                      {"value_dim", s.valueDim},
+                      {"window", s.window},
+                      {"dtype", dtypeName(s.dtype)}};
+  if (s.form != KvForm::F32)
+    out["form"] = kvFormName(s.form);
+  return out;
 }
 
 ordered_json writeSchedule(const Schedule &s, const Program &program) {

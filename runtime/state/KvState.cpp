@@ -102,20 +102,40 @@ void KvState::compact(int lane, int64_t begin, std::span<const int32_t> path) {
       moveRow(lanes_[lane], begin + path[i], begin + static_cast<int64_t>(i));
 }
 
+namespace {
+
+/// Moves one token of [rows][32 tokens] elements of `size` bytes.
+void moveColumn(const uint8_t *from, int64_t fromToken, uint8_t *to, int64_t toToken, int64_t rows,
+                size_t size) {
+  for (int64_t r = 0; r < rows; ++r)
+    std::memcpy(to + (r * kPage + toToken) * size, from + (r * kPage + fromToken) * size, size);
+}
+
+} // namespace
+
 void KvState::moveRow(const Lane &lane, int64_t from, int64_t to) {
-  const int64_t keys = info_.heads * info_.keyDim, values = info_.valueDim;
+  const KvPartLayout keys = info_.keys(), values = info_.values();
+  const int64_t fromToken = from % kPage, toToken = to % kPage;
+  const bool quantized = keys.isQuantized();
   for (size_t layer = 0; layer < info_.layers.size(); ++layer) {
     int64_t offset = static_cast<int64_t>(layer) * info_.layerBytes();
-    auto *source = reinterpret_cast<float *>(lane.pages[from / kPage] + offset);
-    auto *target = reinterpret_cast<float *>(lane.pages[to / kPage] + offset);
-    for (int64_t k = 0; k < keys; ++k) // K: [heads][keyDim][token]
-      target[k * kPage + to % kPage] = source[k * kPage + from % kPage];
-    source += keys * kPage; // V: [heads][token][valueDim]
-    target += keys * kPage;
-    for (int64_t h = 0; h < info_.heads; ++h)
-      std::memcpy(target + (h * kPage + to % kPage) * values,
-                  source + (h * kPage + from % kPage) * values,
-                  static_cast<size_t>(values) * sizeof(float));
+    const uint8_t *source = lane.pages[from / kPage] + offset;
+    uint8_t *target = lane.pages[to / kPage] + offset;
+    // Keys lie across tokens; scales of theirs too.
+    size_t element = quantized ? 1 : sizeof(float);
+    moveColumn(source, fromToken, target, toToken,
+               keys.heads * keys.codeBytes() / static_cast<int64_t>(element), element);
+    if (quantized)
+      moveColumn(source + keys.scalesOffset(), fromToken, target + keys.scalesOffset(), toToken,
+                 keys.heads * keys.groups() * 2, sizeof(uint16_t));
+    source += keys.bytes();
+    target += keys.bytes();
+    // Values lie token by token: whole rows of a head are one element.
+    moveColumn(source, fromToken, target, toToken, values.heads,
+               static_cast<size_t>(values.codeBytes()));
+    if (quantized)
+      moveColumn(source + values.scalesOffset(), fromToken, target + values.scalesOffset(), toToken,
+                 values.heads, static_cast<size_t>(values.groups() * 2) * sizeof(uint16_t));
   }
 }
 

@@ -49,11 +49,9 @@ private:
 /// key=value into the choices, by the names of plexus compile's options.
 Status readChoice(const std::string &text, CompileChoices &choices) {
   const std::map<std::string, std::string CompileChoices::*> words = {
-      {"weights", &CompileChoices::weights},
-      {"compute", &CompileChoices::compute},
-      {"products", &CompileChoices::products},
-      {"decompose", &CompileChoices::decompose},
-      {"cache", &CompileChoices::cacheFolder}};
+      {"weights", &CompileChoices::weights},     {"kv", &CompileChoices::kv},
+      {"compute", &CompileChoices::compute},     {"products", &CompileChoices::products},
+      {"decompose", &CompileChoices::decompose}, {"cache", &CompileChoices::cacheFolder}};
   const size_t eq = text.find('=');
   const std::string key = text.substr(0, eq);
   if (eq != std::string::npos && key == "isa") {
@@ -62,9 +60,10 @@ Status readChoice(const std::string &text, CompileChoices &choices) {
   }
   auto word = words.find(key);
   if (eq == std::string::npos || word == words.end())
-    return error(Code::InvalidArgument) << "--compile-option " << text
-                                        << ": expected key=value with weights, compute, products, "
-                                           "decompose, isa or cache";
+    return error(Code::InvalidArgument)
+           << "--compile-option " << text
+           << ": expected key=value with weights, kv, compute, products, "
+              "decompose, isa or cache";
   choices.*word->second = text.substr(eq + 1);
   return Status::ok();
 }
@@ -141,9 +140,10 @@ int main(int argc, char **argv) {
   app.add_flag("--keep-going", arguments.keepGoing, "Go on after a case that failed");
   app.add_flag("--jit", arguments.jit, "Compile in memory instead of to an artifact");
   app.add_flag("--quiet", arguments.quiet, "Print only what failed, and the count");
-  app.add_option("--compile-option", arguments.compileOptions,
-                 "key=value as for plexus compile: weights, compute (f32 if not given), products, "
-                 "decompose, isa, cache")
+  app.add_option(
+         "--compile-option", arguments.compileOptions,
+         "key=value as for plexus compile: weights, kv, compute (f32 if not given), products, "
+         "decompose, isa, cache")
       ->allow_extra_args(false);
   try {
     app.parse(argc, argv);

@@ -72,6 +72,11 @@ void ModelArguments::add(CLI::App &command, bool compileOnly) {
               "PATTERN=FORM: another form for weights by name (lm_head*=q8)")
       ->group(group);
   command
+      .add_option("--kv", choices.kv,
+                  "How keys and values are kept: f32, int8, int4 (rounded token by token)")
+      ->group(group)
+      ->capture_default_str();
+  command
       .add_option(
           "--compute", choices.compute,
           "How activations enter products: auto, f32 (equality with references), bf16, int8")

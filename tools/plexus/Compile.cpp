@@ -23,6 +23,28 @@ void printReport(const Program &program) {
                 e.why.c_str());
 }
 
+/// The errors layer by layer with `all`, else the last one.
+void printQuality(const QuantizationQuality &q, bool all) {
+  for (size_t i = all ? 0 : q.errors.size() - 1; i < q.errors.size(); ++i)
+    std::printf("%-26s relative error %.5f\n", q.errors[i].first.c_str(), q.errors[i].second);
+  if (q.tokens)
+    std::printf("perplexity of %lld ids: f32 %.5f, compiled %.5f (%+.2f %%)\n",
+                static_cast<long long>(q.tokens), q.basePerplexity, q.perplexity,
+                100 * (q.perplexity / q.basePerplexity - 1));
+}
+
+nlohmann::ordered_json toJson(const QuantizationQuality &q) {
+  nlohmann::ordered_json errors = nlohmann::json::object();
+  for (const auto &[name, error] : q.errors)
+    errors[name] = error;
+  nlohmann::ordered_json out = {{"errors", errors}};
+  if (q.tokens)
+    out.update({{"tokens", q.tokens},
+                {"base_perplexity", q.basePerplexity},
+                {"perplexity", q.perplexity}});
+  return out;
+}
+
 nlohmann::ordered_json toJson(const CompileReply &r) {
   nlohmann::ordered_json report = nlohmann::json::array();
   for (const ReportEntry &e : r.program.report)
@@ -67,11 +89,16 @@ int run(const Arguments &a) {
   if (!reply)
     return fail(reply.status());
   if (a.json) {
-    printJson(toJson(*reply));
+    nlohmann::ordered_json document = toJson(*reply);
+    if (reply->quality)
+      document["quality"] = toJson(*reply->quality);
+    printJson(document);
     return kDone;
   }
   if (a.report)
     printReport(reply->program);
+  if (reply->quality)
+    printQuality(*reply->quality, a.report);
   for (const std::string &path : reply->paths)
     std::fprintf(stderr, "wrote %s\n", path.c_str());
   std::fprintf(stderr, "compiled in %.2f s%s, packed %.1f MB in %.2f s\n", reply->compileSeconds,
@@ -97,6 +124,16 @@ std::function<int()> addCompile(CLI::App &app) {
       ->capture_default_str();
   c->add_option("--after", a->after,
                 "With --emit mlir: the pass after which to print ('import': before all)");
+  c->add_option("--calibrate", a->model.choices.calibrate,
+                "Run the model on this text, or on the inputs in this .safetensors file, to round "
+                "weights by what their products read, and report errors and perplexity");
+  c->add_option("--calibrate-tokens", a->model.choices.calibrateTokens, "Ids of the text to use")
+      ->check(CLI::Range(2, 1 << 24))
+      ->capture_default_str();
+  c->add_option("--rounding", a->model.choices.rounding,
+                "With --calibrate: nearest, importance (errors weigh as much as inputs are large), "
+                "compensate (and later columns make up for them: GPTQ)")
+      ->capture_default_str();
   c->add_option("--target", a->target, "What to compile for: cpu")->capture_default_str();
   c->add_flag("--report", a->report, "List each op, where it went and why");
   c->add_flag("--json", a->json, "Print the result as JSON");

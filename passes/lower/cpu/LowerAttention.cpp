@@ -144,6 +144,7 @@ LogicalResult lowerKvWrite(SegmentLowering &segment, attn::KVWriteOp op) {
   spec.kvHeads = state.getHeads();
   spec.keyDim = state.getKeyDim();
   spec.valueDim = state.getValueDim();
+  spec.form = state.getForm();
   Value table = addRope(segment, loc, spec, op.getRopeAttr());
   segment.emitParallel(4 * (spec.keyDim + spec.valueDim), [&] {
     emit::emitKvWrite(segment.builder(), loc, segment.isa(), spec, key, value, segment.batch(),
@@ -162,6 +163,8 @@ emit::AttentionSpec attentionSpec(attn::AttentionOp op) {
   spec.valueDim = dimension(op.getResult(), 2);
   spec.kvHeads = op.getState() ? cast<attn::KVType>(op.getState().getType()).getHeads()
                                : dimension(op.getKey(), 1);
+  if (op.getState())
+    spec.form = cast<attn::KVType>(op.getState().getType()).getForm();
   spec.scale = op.getScale().convertToFloat();
   spec.causal = op.getCausal();
   spec.window = op.getWindow();
@@ -224,10 +227,11 @@ LogicalResult lowerKvView(SegmentLowering &segment, Op op) {
   spec.kvHeads = state.getHeads();
   spec.keyDim = state.getKeyDim();
   spec.valueDim = state.getValueDim();
+  spec.form = state.getForm();
   Value out = allocateView(segment, op.getResult(), plx::SizeSymbol::Sequences);
   segment.emitParallel(
       spec.kvHeads * (part == emit::KvPart::Keys ? spec.keyDim : spec.valueDim), [&] {
-        emit::emitKvView(segment.builder(), op.getLoc(), spec, part, segment.batch(),
+        emit::emitKvView(segment.builder(), op.getLoc(), segment.isa(), spec, part, segment.batch(),
                          segment.scalars().lookup(op.getState()), segment.context(), out);
       });
   return success();

@@ -4,6 +4,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Batch.h"
+#include "passes/lower/cpu/emit/KvCodes.h"
 #include "passes/lower/cpu/emit/KvPages.h"
 #include "passes/lower/cpu/emit/VectorMath.h"
 #include "llvm/Support/MathExtras.h"
@@ -101,9 +102,10 @@ private:
   Value scores;      ///< [rows][32], then their exponentials
   Accumulators rows; ///< of the current span
   Accumulators totals;
-  Value correction;  ///< [rows] factor on the outputs so far
-  Value lows, highs; ///< [tokens] visible range of slots, index
-  Value mask;        ///< [tokens][32], negative: hidden
+  Value correction;                 ///< [rows] factor on the outputs so far
+  Value lows, highs;                ///< [tokens] visible range of slots, index
+  Value decodedKeys, decodedValues; ///< of the page, from a quantized state
+  Value mask;                       ///< [tokens][32], negative: hidden
 };
 
 AttentionEmitter::AttentionEmitter(Code code, const Isa &isa, const AttentionSpec &spec,
@@ -278,6 +280,10 @@ void AttentionEmitter::emitItem(Value item, Value tiles, Value tileTokens) {
     lows = code.stackBuffer(maxTokens, b.getIndexType());
     highs = code.stackBuffer(maxTokens, b.getIndexType());
     mask = code.stackBuffer(maxTokens * kPageTokens, f32);
+    if (operands.kv && spec.keys().isQuantized()) {
+      decodedKeys = code.stackBuffer(spec.keys().paddedDim() * kPageTokens, f32);
+      decodedValues = code.stackBuffer(spec.values().paddedDim() * kPageTokens, f32);
+    }
     code.loop(firstSequence, code.add(lastSequence, 1), 1, [&](Value sequence) {
       Segment segment;
       segment.sequence = sequence;
@@ -425,7 +431,15 @@ AttentionEmitter::Page AttentionEmitter::page(const Segment &segment, Value numb
   Page page;
   page.firstSlot = code.mul(number, kPageTokens);
   Value head = code.mul(segment.kvHead, spec.keyDim * kPageTokens);
-  if (operands.kv) {
+  if (operands.kv && spec.keys().isQuantized()) {
+    Value start = loadPage(b, code.loc, operands.kv, segment.sequence, number);
+    KvCodes(code, isa, spec.keys(), true).decode(start, segment.kvHead, decodedKeys);
+    Value values = byteOffset(b, code.loc, start, code.index(spec.keys().bytes()));
+    KvCodes(code, isa, spec.values(), false).decode(values, segment.kvHead, decodedValues);
+    page.keys = bytesAddress(code, decodedKeys);
+    page.values = bytesAddress(code, decodedValues);
+    page.valueStride = code.index(spec.values().paddedDim());
+  } else if (operands.kv) {
     Value start = loadPage(b, code.loc, operands.kv, segment.sequence, number);
     page.keys = elementAddress(code, start, head);
     Value values = code.mul(segment.kvHead, spec.valueDim * kPageTokens);

@@ -4,6 +4,7 @@
 #define PLEXUS_PASSES_LOWER_CPU_EMIT_ATTENTION_H
 
 #include "passes/lower/cpu/emit/Rope.h"
+#include "runtime/state/KvForm.h"
 #include <optional>
 
 namespace plexus::emit {
@@ -18,6 +19,10 @@ struct AttentionSpec {
   float softcap = 0;  ///< 0: none. Otherwise s -> softcap * tanh(s / softcap)
   /// Queries, and keys that are operands, turn as they are read.
   std::optional<RopeSpec> rope = std::nullopt;
+  KvForm form = KvForm::F32; ///< of the state
+
+  KvPartLayout keys() const { return {form, kvHeads, keyDim}; }
+  KvPartLayout values() const { return {form, kvHeads, valueDim}; }
 };
 
 /// The values of one attention. Tensors are rank-2 memrefs with contiguous rows, [T, heads * dim],

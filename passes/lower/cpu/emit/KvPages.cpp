@@ -3,6 +3,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Batch.h"
+#include "passes/lower/cpu/emit/KvCodes.h"
 
 using namespace mlir;
 
@@ -52,6 +53,28 @@ void writeKey(const Code &code, const Isa &isa, const AttentionSpec &spec, Value
   });
 }
 
+/// Rounds the token's heads into the page.
+static void writeCodes(const Code &code, const Isa &isa, const AttentionSpec &spec, Value key,
+                       Value value, Value token, Value page, Value place, Value ropeTable) {
+  KvPartLayout keys = spec.keys(), values = spec.values();
+  Type f32 = code.builder.getF32Type();
+  code.stackScope([&] {
+    Value row = code.stackBuffer(std::max(keys.paddedDim(), values.paddedDim()), f32);
+    Value valuePart = byteOffset(code.builder, code.loc, page, code.index(keys.bytes()));
+    code.loop(0, spec.kvHeads, 1, [&](Value head) {
+      forHead(code, isa, spec.rope.value_or(RopeSpec()), ropeTable, spec.keyDim, key, token,
+              code.mul(head, spec.keyDim),
+              [&](Value entry, Value vector) { code.storeVector(vector, row, {entry}); });
+      KvCodes(code, isa, keys, true).write(page, head, place, row);
+      code.pieces(spec.valueDim, isa.lanes(), [&](Value i, VectorType type) {
+        Value source = code.add(code.mul(head, spec.valueDim), i);
+        code.storeVector(code.loadVector(type, value, {token, source}), row, {i});
+      });
+      KvCodes(code, isa, values, false).write(valuePart, head, place, row);
+    });
+  });
+}
+
 void emitKvWrite(OpBuilder &builder, Location loc, const Isa &isa, const AttentionSpec &spec,
                  Value key, Value value, Value batch, Value kv, Value ropeTable) {
   Code code{builder, loc};
@@ -61,6 +84,8 @@ void emitKvWrite(OpBuilder &builder, Location loc, const Isa &isa, const Attenti
     Value sequence = loadI32(builder, loc, fields.sequence, token);
     Value page = loadPage(builder, loc, kv, sequence, code.div(slot, kPageTokens));
     Value place = code.rem(slot, kPageTokens);
+    if (spec.keys().isQuantized())
+      return writeCodes(code, isa, spec, key, value, token, page, place, ropeTable);
     writeKey(code, isa, spec, ropeTable, key, token, page, place);
     Value values =
         byteOffset(builder, loc, page, code.index(pagePartBytes(spec.kvHeads, spec.keyDim)));

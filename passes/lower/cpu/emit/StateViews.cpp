@@ -2,6 +2,7 @@
 #include "passes/lower/cpu/emit/StateViews.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/lower/cpu/emit/Batch.h"
+#include "passes/lower/cpu/emit/KvCodes.h"
 #include "passes/lower/cpu/emit/KvPages.h"
 
 using namespace mlir;
@@ -108,8 +109,8 @@ std::pair<Value, Value> findPage(const Code &code, Value kv, Value sequence, Val
 
 } // namespace
 
-void emitKvView(OpBuilder &builder, Location loc, const AttentionSpec &spec, KvPart part,
-                Value batch, Value kv, Value context, Value out) {
+void emitKvView(OpBuilder &builder, Location loc, const Isa &isa, const AttentionSpec &spec,
+                KvPart part, Value batch, Value kv, Value context, Value out) {
   Code code{builder, loc};
   Slots slots(code, batch);
   bool keys = part == KvPart::Keys;
@@ -132,6 +133,12 @@ void emitKvView(OpBuilder &builder, Location loc, const AttentionSpec &spec, KvP
     auto copy = [&] {
       auto [page, present] = findPage(code, kv, sequence, code.div(slot, kPageTokens));
       auto element = [&, page = page](Value head, Value entry) {
+        KvPartLayout layout = keys ? spec.keys() : spec.values();
+        if (layout.isQuantized()) {
+          Value part =
+              keys ? page : byteOffset(builder, loc, page, code.index(spec.keys().bytes()));
+          return KvCodes(code, isa, layout, keys).element(part, head, place, entry);
+        }
         Value column = code.add(code.mul(head, dim), entry);
         Value row = code.add(code.mul(head, kPageTokens), place);
         Value number = keys ? code.add(code.mul(column, kPageTokens), place)

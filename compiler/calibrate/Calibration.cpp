@@ -1,0 +1,218 @@
+// Probes are taps (plx-probe-products), read like any others; a few layers at a time, so that their
+// outputs do not add up.
+#include "compiler/calibrate/Calibration.h"
+
+#include "compiler/Compile.h"
+#include "compiler/cache/Keys.h"
+#include "compiler/pack/Compensate.h"
+#include "passes/raise/Taps.h"
+#include "runtime/exec/EngineThread.h"
+#include "runtime/exec/Model.h"
+#include "runtime/exec/Session.h"
+#include "runtime/io/MappedFile.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace plexus::compiler {
+namespace {
+
+constexpr size_t kGuidesKept = 4;
+constexpr size_t kWantsAtOnce = 16;
+
+/// A probe of a run: the product's weight and the output's name.
+struct Probe {
+  std::string weight, want;
+  int layer;
+  int64_t depth;
+};
+
+std::vector<Probe> probesOf(const Program &program, const std::set<std::string> &weights) {
+  std::vector<Probe> probes;
+  std::string_view prefix(kProbePrefix.data(), kProbePrefix.size());
+  int index = program.findSchedule("forward");
+  if (index < 0)
+    return probes;
+  for (const Step &step : program.schedules[index].steps) {
+    const Segment &segment = program.segments[step.segment];
+    if (!segment.tapped)
+      continue;
+    for (const Tap &tap : segment.tapped->taps)
+      if (tap.name.starts_with(prefix) && tap.type.rows == Rows::Tokens &&
+          weights.contains(tap.name.substr(prefix.size())))
+        probes.push_back({tap.name.substr(prefix.size()),
+                          "taps." + std::to_string(step.layer) + "." + tap.name, step.layer,
+                          tap.type.rowElements()});
+  }
+  return probes;
+}
+
+/// Runs on the engine's thread.
+Expected<std::vector<NamedTensor>> runSample(Session &session, const Sample &sample,
+                                             std::vector<std::string> wants) {
+  RunOptions options;
+  options.wants = std::move(wants);
+  Expected<std::vector<NamedTensor>> out = Status(Code::Internal, "not run");
+  EngineThread::shared().run([&] { out = session.runNamed(sample.inputs, options); });
+  return out;
+}
+
+/// -log p of each target, summed, from logits [1, S, V].
+double negativeLogLikelihood(const Tensor &logits, const std::vector<int32_t> &targets) {
+  int64_t width = logits.shape.back();
+  double sum = 0;
+  for (size_t r = 0; r < targets.size(); ++r) {
+    const float *row = logits.as<float>() + static_cast<int64_t>(r) * width;
+    float most = *std::max_element(row, row + width);
+    double total = 0;
+    for (int64_t i = 0; i < width; ++i)
+      total += std::exp(double(row[i]) - most);
+    sum += std::log(total) + most - row[targets[r]];
+  }
+  return sum;
+}
+
+struct Squares {
+  double error = 0, norm = 0;
+  void add(const Tensor &got, const Tensor &want) {
+    for (int64_t i = 0; i < want.count(); ++i) {
+      double w = want.as<float>()[i], difference = got.as<float>()[i] - w;
+      error += difference * difference;
+      norm += w * w;
+    }
+  }
+  double relative() const { return norm > 0 ? std::sqrt(error / norm) : 0; }
+};
+
+} // namespace
+
+Expected<std::shared_ptr<Calibration>> Calibration::open(const ModelSource &source,
+                                                         const CalibrationOptions &options) {
+  std::shared_ptr<Calibration> out(new Calibration);
+  out->options_ = options;
+  PLX_ASSIGN(auto file, MappedFile::open(options.path));
+  out->digest_ = KeyHasher().add(file->data(), file->size()).hex();
+  CompileOptions full;
+  full.cpu.compute = Compute::F32;
+  full.model.probes = true;
+  PLX_ASSIGN(auto image, compileInMemory(source, full));
+  PLX_ASSIGN(out->base_, Model::create(std::move(image)));
+  PLX_ASSIGN(out->samples_,
+             readSamples(options.path, out->base_->info(), source.tokenizer, options.tokens));
+  return out;
+}
+
+Status Calibration::measure(const std::set<std::string> &weights) {
+  if (options_.rounding == Rounding::Nearest)
+    return Status::ok();
+  std::vector<Probe> probes = probesOf(base_->program(), weights);
+  int64_t bytes = 0;
+  for (const Probe &probe : probes)
+    bytes += probe.depth * probe.depth * static_cast<int64_t>(sizeof(float));
+  if (bytes > kMostMomentBytes)
+    return error(Code::ResourceExhausted)
+           << "moments of the inputs of " << probes.size() << " products take " << bytes
+           << " bytes; --rounding nearest needs none";
+  PLX_ASSIGN(auto session, Session::create(base_));
+  for (size_t first = 0; first < probes.size(); first += kWantsAtOnce) {
+    size_t count = std::min(kWantsAtOnce, probes.size() - first);
+    std::vector<std::string> wants;
+    for (size_t i = first; i < first + count; ++i) {
+      wants.push_back(probes[i].want);
+      moments_.try_emplace({probes[i].weight, probes[i].layer}, probes[i].depth);
+    }
+    for (const Sample &sample : samples_) {
+      PLX_ASSIGN(auto outputs, runSample(*session, sample, wants));
+      for (size_t i = 0; i < count; ++i) {
+        const Tensor &x = outputs[i].tensor;
+        Moments &moments = moments_.at({probes[first + i].weight, probes[first + i].layer});
+        moments.add(x.as<float>(), x.count() / moments.depth(), options_.threads);
+      }
+    }
+  }
+  return Status::ok();
+}
+
+Expected<std::shared_ptr<const ColumnGuide>> Calibration::make(const Moments &moments) const {
+  auto guide = std::make_shared<ColumnGuide>();
+  guide->importance = moments.meanSquares();
+  if (options_.rounding == Rounding::Compensate) {
+    PLX_ASSIGN(guide->factor, inverseFactor(moments.mean(), moments.depth()));
+  }
+  // Columns that were never seen still have to be something.
+  double mean = 0;
+  for (float square : guide->importance)
+    mean += square / static_cast<double>(moments.depth());
+  for (float &square : guide->importance)
+    square += static_cast<float>(mean > 0 ? 1e-3 * mean : 1);
+  return std::shared_ptr<const ColumnGuide>(std::move(guide));
+}
+
+Expected<std::shared_ptr<const ColumnGuide>> Calibration::guide(const WeightInfo &weight) {
+  std::pair<std::string, int> key(weight.name, weight.layer);
+  auto moments = moments_.find(key);
+  if (moments == moments_.end())
+    return std::shared_ptr<const ColumnGuide>();
+  std::shared_ptr<Guide> guide;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = std::find_if(guides_.begin(), guides_.end(),
+                              [&](const auto &each) { return each->key == key; });
+    if (found != guides_.end()) {
+      guide = *found;
+    } else {
+      guide = std::make_shared<Guide>();
+      guide->key = key;
+      guides_.push_back(guide);
+      if (guides_.size() > kGuidesKept)
+        guides_.erase(guides_.begin());
+    }
+  }
+  std::call_once(guide->once, [&] { guide->made = make(moments->second); });
+  return guide->made;
+}
+
+Expected<QuantizationQuality>
+Calibration::compare(const std::shared_ptr<const Model> &quantized) const {
+  PLX_ASSIGN(auto base, Session::create(base_));
+  PLX_ASSIGN(auto other, Session::create(quantized));
+  const Schedule &schedule = base_->program().schedules[0];
+  std::vector<std::string> wants;
+  for (size_t i = 0; i < schedule.hidden.size(); ++i)
+    wants.push_back("hidden_states." + std::to_string(i));
+  bool scored =
+      schedule.findOutput("logits") >= 0 && !samples_.empty() && !samples_[0].targets.empty();
+  if (scored)
+    wants.push_back("logits");
+  else
+    for (const ScheduleOutput &output : schedule.outputs)
+      wants.push_back(output.name);
+  std::vector<Squares> squares(wants.size());
+  double baseNll = 0, nll = 0;
+  QuantizationQuality quality;
+  for (const Sample &sample : samples_) {
+    PLX_ASSIGN(auto want, runSample(*base, sample, wants));
+    PLX_ASSIGN(auto got, runSample(*other, sample, wants));
+    for (size_t i = 0; i < wants.size(); ++i)
+      squares[i].add(got[i].tensor, want[i].tensor);
+    if (!scored)
+      continue;
+    quality.tokens += static_cast<int64_t>(sample.targets.size());
+    baseNll += negativeLogLikelihood(want.back().tensor, sample.targets);
+    nll += negativeLogLikelihood(got.back().tensor, sample.targets);
+  }
+  for (size_t i = 0; i < wants.size(); ++i)
+    quality.errors.emplace_back(wants[i], squares[i].relative());
+  if (scored) {
+    quality.basePerplexity = std::exp(baseNll / static_cast<double>(quality.tokens));
+    quality.perplexity = std::exp(nll / static_cast<double>(quality.tokens));
+  }
+  return quality;
+}
+
+std::string Calibration::key() const {
+  return "calibration " + digest_ + " " + std::to_string(options_.tokens) + " " +
+         std::to_string(static_cast<int>(options_.rounding));
+}
+
+} // namespace plexus::compiler

@@ -1,0 +1,75 @@
+// Calibration: a model in full precision, run on samples, says what its products' inputs are like
+// and how far a quantized copy is from it.
+#pragma once
+
+#include "compiler/calibrate/Moments.h"
+#include "compiler/calibrate/Samples.h"
+#include "compiler/pack/Packer.h"
+#include "runtime/api/CompilerService.h"
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+
+namespace plexus {
+class Model;
+}
+
+namespace plexus::compiler {
+
+struct ModelSource;
+
+/// How quantized weights are rounded with what calibration found.
+enum class Rounding {
+  Nearest,    ///< Calibration measures, and changes nothing.
+  Importance, ///< Scales weigh the errors of columns by their inputs' mean squares.
+  Compensate  ///< That, and what a column loses is made up for by later ones (GPTQ).
+};
+
+struct CalibrationOptions {
+  std::string path;      ///< See readSamples.
+  int64_t tokens = 4096; ///< Of a text, at most.
+  Rounding rounding = Rounding::Compensate;
+  int threads = 2;
+};
+
+class Calibration {
+public:
+  /// Compiles `source` in memory, in f32 with probes, and reads the samples.
+  static Expected<std::shared_ptr<Calibration>> open(const ModelSource &source,
+                                                     const CalibrationOptions &options);
+
+  /// Runs the samples and keeps moments of the inputs of `weights`, by name. ResourceExhausted
+  /// where the moments would take more than kMostMomentBytes.
+  Status measure(const std::set<std::string> &weights);
+  static constexpr int64_t kMostMomentBytes = int64_t(16) << 30;
+
+  /// For the packer; null for a weight whose input was not seen.
+  Expected<std::shared_ptr<const ColumnGuide>> guide(const WeightInfo &weight);
+
+  /// Runs both models on the samples.
+  Expected<QuantizationQuality> compare(const std::shared_ptr<const Model> &quantized) const;
+
+  /// Names what the packed weights depend on, for keys.
+  std::string key() const;
+
+private:
+  Calibration() = default;
+  struct Guide {
+    std::pair<std::string, int> key;
+    std::once_flag once;
+    Expected<std::shared_ptr<const ColumnGuide>> made = std::shared_ptr<const ColumnGuide>();
+  };
+  Expected<std::shared_ptr<const ColumnGuide>> make(const Moments &moments) const;
+
+  CalibrationOptions options_;
+  std::string digest_;
+  std::shared_ptr<const Model> base_;
+  std::vector<Sample> samples_;
+  std::map<std::pair<std::string, int>, Moments> moments_; ///< By weight and layer.
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<Guide>> guides_; ///< The newest ones.
+};
+
+} // namespace plexus::compiler

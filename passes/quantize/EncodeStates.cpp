@@ -1,0 +1,40 @@
+//===- EncodeStates.cpp - how keys and values are kept ----------------------------------------===//
+// Gives the states of attention their form.
+//===----------------------------------------------------------------------------------------------===//
+#include "dialects/attn/AttnOps.h"
+#include "dialects/plx/PlxOps.h"
+#include "passes/Passes.h"
+
+namespace plexus::compiler {
+#define GEN_PASS_DEF_ENCODESTATES
+#include "passes/Passes.h.inc"
+} // namespace plexus::compiler
+
+using namespace mlir;
+
+namespace {
+
+class EncodeStatesPass : public plexus::compiler::impl::EncodeStatesBase<EncodeStatesPass> {
+public:
+  using EncodeStatesBase::EncodeStatesBase;
+
+  void runOnOperation() override {
+    auto wanted = plexus::kvFormFromName(std::string_view(kv.getValue()));
+    if (!wanted) {
+      emitError(getOperation().getLoc(), "kv is '")
+          << kv.getValue() << "'; known are f32, int8, int4";
+      return signalPassFailure();
+    }
+    auto encoded = [&](Type type) -> Type {
+      auto state = dyn_cast<attn::KVType>(type);
+      return state ? attn::KVType::get(&getContext(), state.getHeads(), state.getKeyDim(),
+                                       state.getValueDim(), *wanted)
+                   : type;
+    };
+    getOperation().walk([&](plx::StateOp op) { op.setType(encoded(op.getType())); });
+    getOperation().walk(
+        [&](plx::GetStateOp op) { op.getResult().setType(encoded(op.getResult().getType())); });
+  }
+};
+
+} // namespace
