@@ -8,7 +8,7 @@ plx.model @m {
   plx.segment @s(%k: tensor<?x2x16xf32>, %v: tensor<?x2x16xf32>, %q: tensor<?x2x16xf32>, %batch: !plx.batch) -> tensor<?x2x16xf32> {
     // CHECK: plx.get_state @kv : !attn.kv<2 x 16 x 16, int8>
     %kv = plx.get_state @kv : !attn.kv<2 x 16 x 16>
-    attn.kv_write %k, %v, %kv, %batch : tensor<?x2x16xf32>, tensor<?x2x16xf32>, !attn.kv<2 x 16 x 16>, !plx.batch
+    attn.kv_write %k, %v, %kv, %batch : tensor<?x2x16xf32>, tensor<?x2x16xf32>, !attn.kv<2 x 16 x 16>
     %a = attn.attention %q, %kv, %batch {scale = 0.25 : f32, causal} : (tensor<?x2x16xf32>, !attn.kv<2 x 16 x 16>, !plx.batch) -> tensor<?x2x16xf32>
     plx.return %a : tensor<?x2x16xf32>
   }
