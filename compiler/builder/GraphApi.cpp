@@ -94,6 +94,10 @@ plx_recipe recipe(plx_graph *g, const char *kind, const plx_recipe *parts, size_
                   const plx_attr *const *attrs, size_t attrCount) {
   return self(g).namedRecipe(text(kind), list(parts, n), list(attrs, attrCount));
 }
+int32_t describe(plx_graph *g, const char *what, const char *name, const plx_attr *const *attrs,
+                 size_t n) {
+  return self(g).describe(text(what), text(name), list(attrs, n));
+}
 
 } // namespace
 
@@ -124,7 +128,8 @@ const plx_graph_api *graphApi() {
                                     infoInt,
                                     fail,
                                     ok,
-                                    recipe};
+                                    recipe,
+                                    describe};
   return &api;
 }
 

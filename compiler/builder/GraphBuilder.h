@@ -62,6 +62,8 @@ public:
   int32_t scheduleEnd(llvm::ArrayRef<const char *> names, llvm::ArrayRef<plx_value> outputs);
 
   int32_t info(llvm::StringRef key, mlir::Attribute value);
+  int32_t describe(llvm::StringRef what, llvm::StringRef name,
+                   llvm::ArrayRef<const plx_attr *> attrs);
   mlir::OpBuilder &builder() { return b; }
 
   void fail(Code code, const std::string &message);

@@ -271,6 +271,11 @@ int32_t GraphBuilder::state(llvm::StringRef name, const plx_state_desc &d) {
   plx::StateOp::build(
       b, state, b.getStringAttr(name), plx::StateKindAttr::get(&context, kind->second),
       d.window ? b.getI64IntegerAttr(d.window) : IntegerAttr(), TypeAttr::get(type));
+  // Discardable: the names mean nothing to passes.
+  if (d.kind == PLX_STATE_REPLACE && d.input)
+    state.addAttribute(plx::kInputAttr, b.getStringAttr(d.input));
+  if (d.kind == PLX_STATE_REPLACE && d.output)
+    state.addAttribute(plx::kOutputAttr, b.getStringAttr(d.output));
   states[name.str()] = createVerified(state);
   return states[name.str()] ? 0 : kFailed;
 }

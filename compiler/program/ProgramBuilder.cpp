@@ -29,6 +29,7 @@ public:
     Program &program = plan_.program;
     program.callVersion = PLX_CALL_VERSION;
     readInfo();
+    readOptions();
     for (auto state : model_.getOps<plx::StateOp>())
       PLX_RETURN_IF_ERROR(addState(state));
     for (auto segment : model_.getOps<plx::SegmentOp>())
@@ -72,12 +73,70 @@ private:
       info.name = model_.getSymName().str();
   }
 
+  static std::optional<double> number(DictionaryAttr in, llvm::StringRef name) {
+    auto value = in.getAs<FloatAttr>(name);
+    return value ? std::optional(value.getValueAsDouble()) : std::nullopt;
+  }
+
+  void readOptions() {
+    auto options = model_->getAttrOfType<DictionaryAttr>(plx::kOptionsAttr);
+    for (NamedAttribute entry : options ? options.getValue() : ArrayRef<NamedAttribute>()) {
+      auto fields = dyn_cast<DictionaryAttr>(entry.getValue());
+      if (!fields)
+        continue;
+      OptionInfo &option = plan_.program.model.options.emplace_back();
+      option.name = entry.getName().str();
+      if (auto integer = fields.getAs<BoolAttr>("integer"))
+        option.integer = integer.getValue();
+      option.value = number(fields, "default");
+      if (auto known = fields.getAs<DenseF32ArrayAttr>("known"))
+        option.known.assign(known.asArrayRef().begin(), known.asArrayRef().end());
+    }
+  }
+
+  /// "b c s" as names.
+  static std::vector<std::string> splitAxes(llvm::StringRef text) {
+    llvm::SmallVector<llvm::StringRef> names;
+    text.split(names, ' ', -1, /*KeepEmpty=*/false);
+    return {names.begin(), names.end()};
+  }
+
+  static void readPorts(plx::ScheduleOp op, Schedule &schedule) {
+    auto ports = op->getAttrOfType<DictionaryAttr>(plx::kPortsAttr);
+    for (NamedAttribute entry : ports ? ports.getValue() : ArrayRef<NamedAttribute>()) {
+      auto fields = dyn_cast<DictionaryAttr>(entry.getValue());
+      if (!fields)
+        continue;
+      PortInfo &port = schedule.ports.emplace_back();
+      port.name = entry.getName().str();
+      if (auto axes = fields.getAs<StringAttr>("axes"))
+        port.axes = splitAxes(axes.getValue());
+      port.fill = number(fields, "fill");
+    }
+    auto frames = op->getAttrOfType<DictionaryAttr>(plx::kFramesAttr);
+    if (!frames)
+      return;
+    auto integer = [&](llvm::StringRef name, int64_t &out) {
+      if (auto value = frames.getAs<IntegerAttr>(name))
+        out = value.getInt();
+    };
+    integer("size", schedule.frames.size);
+    integer("hop", schedule.frames.hop);
+    integer("pad", schedule.frames.pad);
+    if (auto whole = frames.getAs<BoolAttr>("whole"))
+      schedule.frames.whole = whole.getValue();
+  }
+
   Status addState(plx::StateOp op) {
     if (auto carry = dyn_cast<plx::CarryType>(op.getType())) {
       StateInfo &state = plan_.program.states.emplace_back();
       state.name = op.getSymName().str();
       state.kind = StateKind::Replace;
       state.shape.assign(carry.getShape().begin(), carry.getShape().end());
+      if (auto input = op->getAttrOfType<StringAttr>(plx::kInputAttr))
+        state.input = input.str();
+      if (auto output = op->getAttrOfType<StringAttr>(plx::kOutputAttr))
+        state.output = output.str();
       return Status::ok();
     }
     auto type = dyn_cast<attn::KVType>(op.getType());
@@ -114,6 +173,7 @@ private:
     auto outputs = cast<plx::OutputsOp>(body.getTerminator());
     for (auto [name, value] : llvm::zip_equal(outputs.getNames(), outputs.getValues()))
       addOutput(cast<StringAttr>(name).getValue(), numbers.lookup(value), schedule);
+    readPorts(op, schedule);
     plan_.program.schedules.push_back(std::move(schedule));
     return Status::ok();
   }

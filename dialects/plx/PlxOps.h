@@ -30,6 +30,11 @@ namespace mlir::plx {
 inline constexpr StringLiteral kRowsAttr = "plx.rows";
 /// The argument attribute of schedules that says what callers call the input.
 inline constexpr StringLiteral kNameAttr = "plx.name";
+/// What callers of a run see (discardable; family.h, plx_graph_api::describe): ports and frames of
+/// a schedule, options of the model, ports of a state.
+inline constexpr StringLiteral kPortsAttr = "plx.ports", kFramesAttr = "plx.frames",
+                               kOptionsAttr = "plx.options", kInputAttr = "plx.input",
+                               kOutputAttr = "plx.output";
 
 /// What a dynamic leading dimension counts.
 enum class SizeSymbol { Tokens, Sequences, Outputs };

@@ -28,7 +28,7 @@ FamilyFinder familyFinder(PluginHost &host) {
              << ". docs/writing-a-family.md says how to add one; --plugin or PLEXUS_PLUGIN_PATH "
                 "loads it";
     auto *family = static_cast<const plx_family *>(
-        provider->plugin->factory((PLX_FAMILY_FACTORY + type).c_str()));
+        provider->plugin->factory((PLX_FAMILY_FACTORY + provider->provision->id).c_str()));
     if (!family || family->struct_size < sizeof(plx_family) || !family->build)
       return error(Code::Mismatch)
              << "plugin " << provider->plugin->path() << " says that it has the family '" << type

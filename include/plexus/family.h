@@ -65,6 +65,9 @@ typedef struct plx_state_desc {
   int64_t window;       /* PLX_STATE_RING: tokens kept; otherwise 0 */
   const int64_t *shape; /* PLX_STATE_REPLACE: sizes of a sequence's state in one layer */
   size_t rank;
+  /* PLX_STATE_REPLACE: names under which runs on named tensors take the initial state and give the
+   * final one, [layers that use it, B, shape...]; NULL: they do not. */
+  const char *input, *output;
 } plx_state_desc;
 
 /* What runs along the leading dimension of an argument. */
@@ -146,6 +149,15 @@ typedef struct plx_graph_api {
    * number, scaled down to it; "rsqrt" (number): 1 / sqrt(x + number). */
   plx_recipe (*recipe)(plx_graph *g, const char *kind, const plx_recipe *parts, size_t count,
                        const plx_attr *const *attrs, size_t attr_count);
+
+  /* What callers of a run see (docs/writing-a-family.md, "Ports"):
+   *   "port" of an input or output `name` of the open schedule: axes (string), fill (float: what an
+   *     input holds that is not given);
+   *   "frames" of the open schedule (name ""): size, hop, pad (ints), whole (bool);
+   *   "option" of the model: integer (bool), default (float; none: it must be set), known (floats).
+   */
+  int32_t (*describe)(plx_graph *g, const char *what, const char *name,
+                      const plx_attr *const *attrs, size_t attr_count);
 } plx_graph_api;
 
 /* The model's config and weights. Paths are keys joined by '.', e.g. "rope_parameters.factor".

@@ -153,13 +153,18 @@ public:
                int64_t window = 0) {
     plx_state_desc d{sizeof d, nullptr, window ? PLX_STATE_RING : PLX_STATE_KV,
                      heads,    keyDim,  valueDim,
-                     window,   nullptr, 0};
+                     window,   nullptr, 0,
+                     nullptr,  nullptr};
     api->state(g, name.c_str(), &d);
   }
   /// Declares what a recurrence carries from token to token: one f32 tensor for each sequence and
   /// layer that uses it, zeros at first.
-  void carryState(const std::string &name, const std::vector<int64_t> &shape) {
-    plx_state_desc d{sizeof d, nullptr, PLX_STATE_REPLACE, 0, 0, 0, 0, shape.data(), shape.size()};
+  /// `input`, `output`: names under which runs take the initial and give the final state,
+  /// [layers, B, shape...].
+  void carryState(const std::string &name, const std::vector<int64_t> &shape,
+                  const char *input = nullptr, const char *output = nullptr) {
+    plx_state_desc d{sizeof d, nullptr,      PLX_STATE_REPLACE, 0,     0,     0,
+                     0,        shape.data(), shape.size(),      input, output};
     api->state(g, name.c_str(), &d);
   }
   Value state(const std::string &name) { return {api->get_state(g, name.c_str())}; }
@@ -171,6 +176,14 @@ public:
   };
   static Arg rows(std::initializer_list<int64_t> shape, const char *dtype = "F32") {
     return {PLX_ROWS_TOKENS, shape, dtype};
+  }
+  /// One row for each sequence.
+  static Arg perSequence(std::initializer_list<int64_t> shape, const char *dtype = "F32") {
+    return {PLX_ROWS_SEQUENCES, shape, dtype};
+  }
+  /// A tensor whose shape is whole.
+  static Arg whole(std::initializer_list<int64_t> shape, const char *dtype = "F32") {
+    return {PLX_ROWS_NONE, shape, dtype};
   }
   static Arg ids() { return {PLX_ROWS_TOKENS, {}, "I32"}; }
   Segment segment(const std::string &name, const std::vector<Arg> &args) {
@@ -225,6 +238,35 @@ public:
     }
     api->schedule_end(g, names.data(), ids.data(), ids.size());
   }
+  // What callers of a run see, between schedule and endSchedule.
+  /// Layout of an input or output as callers give or get it: names of its axes with spaces between.
+  /// "b" is the batch, "s" the sequence, every other name a dimension of the row, in order: "b s f"
+  /// (what it is without a port), "b c s" for channels first, "s f" for one sequence alone, "s-1 f"
+  /// (outputs) without the last row. An axis named like an integer option may be smaller than the
+  /// row's dimension: the option takes the size given, the rest is zeros, and outputs are cut to
+  /// it.
+  void port(const char *name, const std::string &axes) { describe("port", name, {{"axes", axes}}); }
+  /// An input that holds `fill` where it is not given.
+  void optionalInput(const char *name, double fill) { describe("port", name, {{"fill", fill}}); }
+  /// The sequence axis is cut into frames of `size` samples, one each `hop`; each is one row, whose
+  /// shape holds `size` at the place of "s". `pad` zeros stand at both ends; `whole`: so many more
+  /// at the end that the last samples fill a frame.
+  void frames(int64_t size, int64_t hop, int64_t pad = 0, bool whole = false) {
+    describe("frames", "", {{"size", size}, {"hop", hop}, {"pad", pad}, {"whole", whole}});
+  }
+  /// A number that a run may set (`plexus run --set name=value`). A schedule's input of that name
+  /// is filled with it where no tensor is given.
+  void option(const char *name, double value) { describe("option", name, {{"default", value}}); }
+  /// The same for whole numbers; `known`: the values that there are, empty: any.
+  void intOption(const char *name, int64_t value, const std::vector<float> &known = {}) {
+    describe("option", name,
+             {{"integer", true}, {"default", static_cast<double>(value)}, {"known", known}});
+  }
+  /// One that has no default.
+  void requiredInt(const char *name, const std::vector<float> &known = {}) {
+    describe("option", name, {{"integer", true}, {"known", known}});
+  }
+
   void info(const char *key, const char *value) { api->info_string(g, key, value); }
   void info(const char *key, int64_t value) { api->info_int(g, key, value); }
 
@@ -339,6 +381,15 @@ public:
   plx_graph *g;
 
 private:
+  void describe(const char *what, const char *name, const std::vector<Attr> &attrs) {
+    std::vector<const plx_attr *> cattrs;
+    for (const Attr &a : attrs)
+      cattrs.push_back(&a.c);
+    if (api->struct_size > offsetof(plx_graph_api, describe))
+      api->describe(g, what, name, cattrs.data(), cattrs.size());
+    else
+      api->fail(g, 4, "this Plexus knows no ports: it is older than the family");
+  }
   struct CArgs {
     explicit CArgs(const std::vector<Arg> &args) {
       for (const Arg &a : args)

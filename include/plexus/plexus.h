@@ -117,13 +117,44 @@ typedef struct plx_run_options {
   /* Feed the columns in pieces of these lengths through the states. */
   const int64_t *chunks;
   size_t chunk_count;
+  const plx_option *const *options; /* of the model: subject, step_scale, ... */
+  size_t option_count;
+  int32_t
+      refuse_nan; /* not 0: NaN in an input is an error; else it goes where arithmetic takes it */
+  int32_t reserved;
 } plx_run_options;
 
 /* Token models take input_ids [B, S] and, as they apply, attention_mask, position_ids and
- * token_type_ids; masked columns come back as zeros. Graphs take every input by its name.
+ * token_type_ids; masked columns come back as zeros. Other models take every input by its name:
+ * sequences [B, S, ...] with lengths [B] where some are shorter, graphs [..., row].
  * `options` may be NULL. */
 plx_status plx_model_run(const plx_model *model, const plx_named_view *const *inputs, size_t count,
                          const plx_run_options *options, plx_tensors **out, plx_error *error);
+
+/* A schedule fed piece by piece; its states, and samples of unfinished frames, stay from call to
+ * call. One thread at a time; the model must outlive it. */
+typedef struct plx_stream plx_stream;
+
+typedef struct plx_stream_options {
+  size_t struct_size;
+  const plx_chain *next;
+  const plx_run_options *run; /* may be NULL; without chunks */
+  /* Models without states whose row is a window of samples: its length, and how far it moves; 0:
+   * the samples or frames of the model itself. */
+  int64_t window, hop;
+} plx_stream_options;
+
+/* `options` may be NULL. */
+plx_status plx_stream_open(const plx_model *model, const plx_stream_options *options,
+                           plx_stream **out, plx_error *error);
+/* The next samples of every input that has a sequence axis; other inputs go with the first call.
+ * *out: the outputs of the rows that are complete with them, maybe none (a size of 0). A failed
+ * call leaves the stream as it was. */
+plx_status plx_stream_push(plx_stream *stream, const plx_named_view *const *inputs, size_t count,
+                           plx_tensors **out, plx_error *error);
+/* Begins anew. */
+void plx_stream_reset(plx_stream *stream);
+void plx_stream_release(plx_stream *stream);
 
 /* ---- Text ---- */
 

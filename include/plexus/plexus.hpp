@@ -168,6 +168,9 @@ struct RunOptions {
   std::string schedule = {};
   std::vector<std::string> wants = {};
   std::vector<int64_t> chunks = {};
+  /// Options of the model: {{"subject", "1"}}.
+  std::vector<std::pair<std::string, std::string>> set = {};
+  bool refuseNan = false;
 };
 
 struct GenerateOptions;
@@ -179,7 +182,68 @@ struct GeneratedText {
   std::optional<double> score;
 };
 
+/// plx_stream_options.
+struct StreamOptions {
+  RunOptions run = {};
+  int64_t window = 0, hop = 0;
+};
+
 namespace detail {
+
+/// The arrays behind inputs; `inputs` must outlive them.
+struct InputArrays {
+  std::vector<plx_view> views;
+  std::vector<plx_named_view> named;
+  std::vector<const plx_named_view *> pointers;
+
+  explicit InputArrays(const std::vector<Input> &inputs)
+      : views(inputs.size()), named(inputs.size()) {
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const Input &in = inputs[i];
+      views[i] = {sizeof(plx_view),
+                  nullptr,
+                  const_cast<void *>(in.data),
+                  in.dtype,
+                  PLX_DEVICE_CPU,
+                  static_cast<int32_t>(in.shape.size()),
+                  0,
+                  in.shape.data(),
+                  nullptr};
+      named[i] = {sizeof(plx_named_view), nullptr, str(in.name), &views[i]};
+      pointers.push_back(&named[i]);
+    }
+  }
+  InputArrays(const InputArrays &) = delete;
+};
+
+/// plx_run_options and what it points to; `o` must outlive it.
+struct RunArrays {
+  std::vector<plx_str> wants;
+  std::vector<plx_option> options;
+  std::vector<const plx_option *> optionPointers;
+  plx_run_options c;
+
+  explicit RunArrays(const RunOptions &o) {
+    for (const std::string &want : o.wants)
+      wants.push_back(str(want));
+    for (auto &[key, value] : o.set)
+      options.push_back({sizeof(plx_option), nullptr, str(key), str(value)});
+    for (const plx_option &option : options)
+      optionPointers.push_back(&option);
+    c = {sizeof c,
+         nullptr,
+         str(o.schedule),
+         wants.data(),
+         wants.size(),
+         o.chunks.data(),
+         o.chunks.size(),
+         optionPointers.data(),
+         optionPointers.size(),
+         o.refuseNan,
+         0};
+  }
+  RunArrays(const RunArrays &) = delete;
+};
 
 inline int32_t callProgress(void *user, plx_str phase, uint64_t done, uint64_t total) {
   return static_cast<const CompileOptions *>(user)->progress(view(phase), done, total);
@@ -204,6 +268,29 @@ inline plx_compile_options toC(const CompileOptions &o) {
 
 } // namespace detail
 
+/// A schedule fed piece by piece; states and samples of unfinished frames stay from call to call.
+/// One thread at a time.
+class Stream {
+public:
+  explicit Stream(plx_stream *stream) : stream_(detail::own(stream, plx_stream_release)) {}
+  /// The next samples of every input that has a sequence axis (others go with the first call), and
+  /// the outputs of the rows that are complete with them.
+  Result<Tensors> push(const std::vector<Input> &inputs) {
+    const detail::InputArrays arrays(inputs);
+    detail::Call call;
+    plx_tensors *out = nullptr;
+    if (!call(plx_stream_push(stream_.get(), arrays.pointers.data(), arrays.pointers.size(), &out,
+                              &call.receiver)))
+      return call.error;
+    return Tensors(out);
+  }
+  /// Begins anew.
+  void reset() { plx_stream_reset(stream_.get()); }
+
+private:
+  std::shared_ptr<plx_stream> stream_;
+};
+
 /// A compiled model. Any number of threads may use one.
 class Model {
 public:
@@ -220,40 +307,18 @@ public:
   }
 
   Result<Tensors> run(const std::vector<Input> &inputs, const RunOptions &options = {}) const {
-    std::vector<plx_view> views(inputs.size());
-    std::vector<plx_named_view> named(inputs.size());
-    std::vector<const plx_named_view *> pointers;
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      const Input &in = inputs[i];
-      views[i] = {sizeof(plx_view),
-                  nullptr,
-                  const_cast<void *>(in.data),
-                  in.dtype,
-                  PLX_DEVICE_CPU,
-                  static_cast<int32_t>(in.shape.size()),
-                  0,
-                  in.shape.data(),
-                  nullptr};
-      named[i] = {sizeof(plx_named_view), nullptr, detail::str(in.name), &views[i]};
-      pointers.push_back(&named[i]);
-    }
-    std::vector<plx_str> wants;
-    for (const std::string &want : options.wants)
-      wants.push_back(detail::str(want));
-    const plx_run_options c = {sizeof c,
-                               nullptr,
-                               detail::str(options.schedule),
-                               wants.data(),
-                               wants.size(),
-                               options.chunks.data(),
-                               options.chunks.size()};
+    const detail::InputArrays arrays(inputs);
+    const detail::RunArrays run(options);
     detail::Call call;
     plx_tensors *out = nullptr;
-    if (!call(plx_model_run(model_.get(), pointers.data(), pointers.size(), &c, &out,
-                            &call.receiver)))
+    if (!call(plx_model_run(model_.get(), arrays.pointers.data(), arrays.pointers.size(), &run.c,
+                            &out, &call.receiver)))
       return call.error;
     return Tensors(out);
   }
+
+  /// A stream over the model's states, or over windows: feed it piece by piece.
+  Result<Stream> stream(const StreamOptions &options = {}) const;
 
   /// At least one sequence, the best first.
   Result<std::vector<GeneratedText>> generate(const GenerateOptions &options) const;
@@ -300,6 +365,16 @@ public:
 private:
   std::shared_ptr<plx_model> model_;
 };
+
+inline Result<Stream> Model::stream(const StreamOptions &options) const {
+  const detail::RunArrays run(options.run);
+  const plx_stream_options c = {sizeof c, nullptr, &run.c, options.window, options.hop};
+  detail::Call call;
+  plx_stream *made = nullptr;
+  if (!call(plx_stream_open(model_.get(), &c, &made, &call.receiver)))
+    return call.error;
+  return Stream(made);
+}
 
 struct ChatMessage {
   std::string role, content;

@@ -4,6 +4,7 @@
 #include "runtime/api/OpenModel.h"
 #include "runtime/engine/GenerationTypes.h"
 #include "runtime/exec/Session.h"
+#include "runtime/exec/Stream.h"
 #include "runtime/plugins/Structs.h"
 #include "runtime/tensor/Tensor.h"
 
@@ -24,6 +25,13 @@ struct plx_model {
   plexus::OpenedModelPtr opened;
   /// Of the runs on named tensors; made, used and destroyed on the engine's thread only.
   std::unique_ptr<plexus::Session> session;
+};
+
+/// Made, used and destroyed on the engine's thread only.
+struct plx_stream {
+  plexus::OpenedModelPtr opened;
+  std::unique_ptr<plexus::Session> session;
+  std::unique_ptr<plexus::Stream> stream; ///< Goes before its session.
 };
 
 struct plx_generated {

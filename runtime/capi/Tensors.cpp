@@ -54,6 +54,12 @@ Status readRunOptions(const plx_run_options *from, RunOptions &to) {
   for (size_t i = 0; i < o.want_count; ++i)
     to.wants.push_back(str(o.wants[i]));
   to.chunks.assign(o.chunks, o.chunks + o.chunk_count);
+  for (size_t i = 0; i < o.option_count; ++i) {
+    plx_option option;
+    PLX_RETURN_IF_ERROR(readStruct(o.options[i], option, "plx_option"));
+    to.set.emplace_back(str(option.key), str(option.value));
+  }
+  to.refuseNan = o.refuse_nan != 0;
   return Status::ok();
 }
 
@@ -71,6 +77,19 @@ Status run(plx_model &model, const std::vector<NamedTensor> &inputs, const RunOp
     }();
   });
   return status;
+}
+
+Expected<std::vector<NamedTensor>> readInputs(const plx_named_view *const *inputs, size_t count) {
+  if (count > 0)
+    PLX_RETURN_IF_ERROR(need(inputs, "inputs"));
+  std::vector<NamedTensor> tensors;
+  for (size_t i = 0; i < count; ++i) {
+    plx_named_view n;
+    PLX_RETURN_IF_ERROR(readStruct(inputs[i], n, "plx_named_view"));
+    PLX_ASSIGN(Tensor tensor, readView(n.view, "input \"" + str(n.name) + "\""));
+    tensors.push_back({str(n.name), std::move(tensor)});
+  }
+  return tensors;
 }
 
 } // namespace
@@ -138,18 +157,72 @@ plx_status plx_model_run(const plx_model *model, const plx_named_view *const *in
   return guarded(error, [&]() -> Status {
     PLX_RETURN_IF_ERROR(need(model, "model"));
     PLX_RETURN_IF_ERROR(need(out, "out"));
-    if (count > 0)
-      PLX_RETURN_IF_ERROR(need(inputs, "inputs"));
-    std::vector<NamedTensor> tensors;
-    for (size_t i = 0; i < count; ++i) {
-      plx_named_view n;
-      PLX_RETURN_IF_ERROR(readStruct(inputs[i], n, "plx_named_view"));
-      PLX_ASSIGN(Tensor tensor, readView(n.view, "input \"" + str(n.name) + "\""));
-      tensors.push_back({str(n.name), std::move(tensor)});
-    }
+    PLX_ASSIGN(auto tensors, readInputs(inputs, count));
     RunOptions o;
     PLX_RETURN_IF_ERROR(readRunOptions(options, o));
     // The session is the engine thread's, whoever holds the handle.
     return run(*const_cast<plx_model *>(model), tensors, o, out);
   });
+}
+
+plx_status plx_stream_open(const plx_model *model, const plx_stream_options *options,
+                           plx_stream **out, plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(model, "model"));
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    StreamOptions o;
+    if (options) {
+      plx_stream_options given;
+      PLX_RETURN_IF_ERROR(readStruct(options, given, "plx_stream_options"));
+      PLX_RETURN_IF_ERROR(readRunOptions(given.run, o.run));
+      o.window = given.window;
+      o.hop = given.hop;
+    }
+    auto made = std::make_unique<plx_stream>();
+    made->opened = model->opened;
+    Status status;
+    EngineThread::shared().run([&] {
+      status = [&]() -> Status {
+        PLX_ASSIGN(made->session, Session::create(made->opened->model));
+        PLX_ASSIGN(made->stream, made->session->openStream(o));
+        return Status::ok();
+      }();
+      if (!status) {
+        made->stream.reset();
+        made->session.reset();
+      }
+    });
+    PLX_RETURN_IF_ERROR(status);
+    *out = made.release();
+    return Status::ok();
+  });
+}
+
+plx_status plx_stream_push(plx_stream *stream, const plx_named_view *const *inputs, size_t count,
+                           plx_tensors **out, plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(stream, "stream"));
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    PLX_ASSIGN(auto tensors, readInputs(inputs, count));
+    Expected<std::vector<NamedTensor>> made = std::vector<NamedTensor>();
+    EngineThread::shared().run([&] { made = stream->stream->push(tensors); });
+    PLX_RETURN_IF_ERROR(made.status());
+    *out = new plx_tensors{*std::move(made)};
+    return Status::ok();
+  });
+}
+
+void plx_stream_reset(plx_stream *stream) {
+  if (stream)
+    EngineThread::shared().run([&] { stream->stream->reset(); });
+}
+
+void plx_stream_release(plx_stream *stream) {
+  if (!stream)
+    return;
+  EngineThread::shared().run([&] {
+    stream->stream.reset();
+    stream->session.reset();
+  });
+  delete stream;
 }

@@ -1,6 +1,7 @@
-// Runs on named tensors: [B, S] token tensors packed to ragged rows and back, and plain graphs.
+// Runs on named tensors: [B, S] token tensors packed to ragged rows and back; others in
+// SequenceRun.
 #include "runtime/exec/NamedInputs.h"
-#include "runtime/exec/SessionImpl.h"
+#include "runtime/exec/SequenceRun.h"
 
 #include <algorithm>
 #include <cstring>
@@ -100,26 +101,6 @@ Status PackedTokens::pack(std::span<const NamedTensor> inputs, std::optional<int
   return Status::ok();
 }
 
-/// Fresh sequences that are closed again whatever happens.
-class OpenSequences {
-public:
-  OpenSequences(SequenceStore &store, int64_t count) : store_(store) {
-    for (int64_t i = 0; i < count; ++i)
-      ids.push_back(*store.open());
-  }
-  ~OpenSequences() {
-    for (SequenceId id : ids)
-      if (auto sequence = store_.find(id)) {
-        store_.dropPending(**sequence, 0);
-        (void)store_.close(id);
-      }
-  }
-  std::vector<SequenceId> ids;
-
-private:
-  SequenceStore &store_;
-};
-
 /// The outputs of a packed run: tensors [B, S, ...] or [B, ...] to scatter into.
 Expected<std::vector<NamedTensor>> makeOutputs(const Model &model, int schedule,
                                                const std::vector<std::string> &names,
@@ -156,26 +137,6 @@ void scatter(const ResultRef &result, const PackedTokens &packed, int64_t sequen
       std::memcpy(to + place * wanted.width, wanted.row(r).data(), wanted.width * sizeof(float));
     }
   }
-}
-
-/// The lengths in which the columns are fed.
-Expected<std::vector<int64_t>> pieces(const Model &model, const RunOptions &options,
-                                      int64_t length) {
-  if (options.chunks.empty())
-    return std::vector<int64_t>{length};
-  int64_t sum = 0;
-  for (int64_t piece : options.chunks) {
-    if (piece < 1)
-      return error(Code::InvalidArgument) << "a chunk of " << piece << " columns";
-    sum += piece;
-  }
-  if (sum != length)
-    return error(Code::InvalidArgument)
-           << "the chunks add up to " << sum << " columns, input_ids has " << length;
-  if (model.wholeRequests())
-    return error(Code::Unsupported)
-           << "model " << model.info().name << " sees its whole input at once: it takes no chunks";
-  return options.chunks;
 }
 
 /// Feeds columns [begin, end) of every row.
@@ -221,7 +182,10 @@ Expected<std::vector<NamedTensor>> Session::Impl::runTokens(std::span<const Name
                                                             int named) {
   PackedTokens packed;
   PLX_RETURN_IF_ERROR(packed.pack(inputs, model->info().positionPadding));
-  PLX_ASSIGN(std::vector<int64_t> lengths, pieces(*model, runOptions, packed.length));
+  if (!runOptions.chunks.empty() && model->wholeRequests())
+    return error(Code::Unsupported)
+           << "model " << model->info().name << " sees its whole input at once: it takes no chunks";
+  PLX_ASSIGN(std::vector<int64_t> lengths, piecesOf(runOptions, packed.length, "columns"));
   std::vector<Want> wants;
   // The names outlive the wants' views of them.
   std::vector<std::string> names = wantedNames(model->program().schedules[named], runOptions);
@@ -242,9 +206,12 @@ Expected<std::vector<NamedTensor>> Session::Impl::runTokens(std::span<const Name
   return outputs;
 }
 
-Expected<std::vector<NamedTensor>> Session::runNamed(std::span<const NamedTensor> inputs,
-                                                     const RunOptions &options) {
-  const Program &program = impl_->model->program();
+Expected<int> findSchedule(const Program &program, const RunOptions &options) {
+  OptionValues values(program.model);
+  PLX_RETURN_IF_ERROR(values.set(options.set));
+  for (const std::string &assignment : values.assignments())
+    if (int found = program.findSchedule(options.schedule + ":" + assignment); found >= 0)
+      return found;
   int schedule = program.findSchedule(options.schedule);
   if (schedule < 0) {
     std::string names;
@@ -253,9 +220,16 @@ Expected<std::vector<NamedTensor>> Session::runNamed(std::span<const NamedTensor
     return error(Code::NotFound) << "there is no schedule \"" << options.schedule
                                  << "\"; there are " << names;
   }
+  return schedule;
+}
+
+Expected<std::vector<NamedTensor>> Session::runNamed(std::span<const NamedTensor> inputs,
+                                                     const RunOptions &options) {
+  const Program &program = impl_->model->program();
+  PLX_ASSIGN(int schedule, findSchedule(program, options));
   bool tokens = program.schedules[schedule].inputs == std::vector<std::string>{"input_ids"};
   return tokens ? impl_->runTokens(inputs, options, schedule)
-                : impl_->runGraph(inputs, options, schedule);
+                : impl_->runSequence(inputs, options, schedule);
 }
 
 } // namespace plexus

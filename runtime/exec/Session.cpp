@@ -3,6 +3,8 @@
 
 #include "runtime/exec/SessionImpl.h"
 
+#include <algorithm>
+
 namespace plexus {
 
 Session::Impl::Impl(std::shared_ptr<const Model> m, const SessionOptions &o,
@@ -22,7 +24,13 @@ Expected<std::unique_ptr<Session>> Session::create(std::shared_ptr<const Model> 
   int64_t context = model->info().context;
   if (resolved.maxContext <= 0)
     resolved.maxContext = context;
-  if (!model->program().states.empty() && resolved.maxContext <= 0)
+  const std::vector<StateInfo> &states = model->program().states;
+  bool keepsRows = std::any_of(states.begin(), states.end(),
+                               [](const StateInfo &s) { return s.kind == StateKind::Kv; });
+  // Recurrent states are of one size, however long the sequence.
+  if (!keepsRows && resolved.maxContext <= 0)
+    resolved.maxContext = INT32_MAX / 2;
+  if (resolved.maxContext <= 0)
     return error(Code::InvalidArgument) << "model " << model->info().name
                                         << " states no context: set SessionOptions::maxContext";
   if (context > 0 && resolved.maxContext > context)

@@ -12,6 +12,8 @@
 namespace plexus {
 
 class Model;
+class Stream;
+struct StreamOptions;
 
 struct SessionOptions {
   int64_t chunk = 512;       ///< Rows of one run; longer requests are split unless NoChunk.
@@ -26,8 +28,13 @@ struct RunOptions {
   /// "hidden_states.3" (0 .. L, the last one after the final norm), "taps.3.mlp.out", or any output
   /// that the schedule names.
   std::vector<std::string> wants = {};
-  /// Feed the columns in pieces of these lengths through the states; their sum is the length.
+  /// Feed the columns (samples) in pieces of these lengths through the states; their sum is the
+  /// length.
   std::vector<int64_t> chunks = {};
+  /// Options of the model and their values.
+  std::vector<std::pair<std::string, std::string>> set = {};
+  /// NaN in a float input is an error; otherwise it goes where the arithmetic takes it.
+  bool refuseNan = false;
 };
 
 /// A Session is used by one thread at a time, the engine's (EngineThread.h); Models are shared by
@@ -79,10 +86,17 @@ public:
 
   /// Runs a schedule on named tensors. Token models: `input_ids` [B, S] (any integer type), and as
   /// the model takes them `attention_mask`, `position_ids`, `token_type_ids` [B, S]; columns with
-  /// mask 0 are dropped by packing and come back as zeros. Positions default to the column. Graphs:
-  /// every input of the schedule by name. Outputs in the order of the wants.
+  /// mask 0 are dropped by packing and come back as zeros. Positions default to the column. Others:
+  /// every input of the schedule by name, laid out as its port says (Program.h, PortInfo):
+  /// sequences [B, S, ...], with `lengths` [B] where some are shorter, whose outputs are zeros from
+  /// there on, and initial and final states by the names of the states' ports; graphs [..., row].
+  /// What has an option or a filling may be left out. Outputs in the order of the wants.
   Expected<std::vector<NamedTensor>> runNamed(std::span<const NamedTensor> inputs,
                                               const RunOptions &options = {});
+
+  /// A stream on a schedule (Stream.h), which must not outlive the session. Unsupported for a model
+  /// that keeps no states and is given no window.
+  Expected<std::unique_ptr<Stream>> openStream(const StreamOptions &options);
 
   struct Impl;
 

@@ -50,11 +50,11 @@ struct Session::Impl {
   void finish(ForwardWork &work);
   void fail(ForwardWork &work, Status status);
 
-  // RunNamed.cpp and RunGraph.cpp: `named` is the schedule.
+  // RunNamed.cpp and SequenceRun.cpp: `named` is the schedule.
   Expected<std::vector<NamedTensor>> runTokens(std::span<const NamedTensor> inputs,
                                                const RunOptions &runOptions, int named);
-  Expected<std::vector<NamedTensor>> runGraph(std::span<const NamedTensor> inputs,
-                                              const RunOptions &runOptions, int named);
+  Expected<std::vector<NamedTensor>> runSequence(std::span<const NamedTensor> inputs,
+                                                 const RunOptions &runOptions, int named);
 
   // ForwardCheck.cpp: what a request may ask.
   Status begin(ForwardWork &work);

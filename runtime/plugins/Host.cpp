@@ -126,6 +126,15 @@ std::optional<PluginHost::Found> PluginHost::lookup(std::string_view kind,
       if (const Provision &provision = record->manifest.provides[i];
           record->shadowed[i] && provision.kind == kind && provision.id == id)
         return Found{record.get(), i};
+  // A family builds models of other types than its id, where it lists them.
+  for (const auto &record : records_)
+    for (size_t i = 0; kind == "family" && record->refused && i < record->manifest.provides.size();
+         ++i)
+      if (const Provision &provision = record->manifest.provides[i];
+          record->shadowed[i] && provision.kind == kind &&
+          std::find(provision.modelTypes.begin(), provision.modelTypes.end(), id) !=
+              provision.modelTypes.end())
+        return Found{record.get(), i};
   return std::nullopt;
 }
 

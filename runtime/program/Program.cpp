@@ -42,6 +42,7 @@ public:
     PLX_RETURN_IF_ERROR(uniqueNames(program_.segments, "segments"));
     PLX_RETURN_IF_ERROR(uniqueNames(program_.states, "states"));
     PLX_RETURN_IF_ERROR(uniqueNames(program_.schedules, "schedules"));
+    PLX_RETURN_IF_ERROR(checkOptions());
     PLX_RETURN_IF_ERROR(checkStates());
     PLX_RETURN_IF_ERROR(checkWeights());
     for (size_t i = 0; i < program_.segments.size(); ++i)
@@ -210,6 +211,53 @@ private:
     return bindWeights(step, segment, where);
   }
 
+  /// A port's axes against the row of its value: one name for each dimension, besides "b" and "s".
+  static bool axesFit(const std::vector<std::string> &axes, const ValueType &type, bool framed) {
+    int64_t batch = 0, sequence = 0, row = 0;
+    for (const std::string &axis : axes) {
+      batch += axis == "b";
+      sequence += axis == "s" || axis == "s-1";
+      row += axis != "b" && axis != "s" && axis != "s-1";
+    }
+    bool inRow = framed && type.rows == Rows::Tokens && sequence == 1;
+    return batch <= 1 && sequence <= 1 &&
+           row + (inRow ? 1 : 0) == static_cast<int64_t>(type.shape.size());
+  }
+
+  Status checkPorts(const Schedule &schedule, const std::string &where) const {
+    PLX_RETURN_IF_ERROR(uniqueNames(schedule.ports, where + ".ports"));
+    const Framing &f = schedule.frames;
+    if (f.size < 0 || f.hop < 1 || f.pad < 0 || f.size > kMaxElements || f.hop > kMaxElements ||
+        f.pad > kMaxElements)
+      return error(Code::Corrupt) << where << ".frames: out of range";
+    for (const PortInfo &port : schedule.ports) {
+      auto input = std::find(schedule.inputs.begin(), schedule.inputs.end(), port.name);
+      int output = schedule.findOutput(port.name);
+      if (input == schedule.inputs.end() && output < 0)
+        return error(Code::Corrupt)
+               << where << ".ports: '" << port.name << "' is no input and no output";
+      bool isInput = input != schedule.inputs.end();
+      const ValueType &type = isInput ? schedule.values[input - schedule.inputs.begin()]
+                                      : schedule.values[schedule.outputs[output].value];
+      if (!port.axes.empty() && !axesFit(port.axes, type, isInput && f.size > 0))
+        return error(Code::Corrupt) << where << ".ports: the axes of '" << port.name
+                                    << "' do not fit its row " << toString(type);
+      if (port.fill && !std::isfinite(*port.fill))
+        return error(Code::Corrupt)
+               << where << ".ports: '" << port.name << "' is filled with " << *port.fill;
+    }
+    return Status::ok();
+  }
+
+  Status checkOptions() const {
+    PLX_RETURN_IF_ERROR(uniqueNames(program_.model.options, "model.options"));
+    for (const OptionInfo &option : program_.model.options)
+      for (double value : option.known)
+        if (!std::isfinite(value) || (option.integer && value != std::trunc(value)))
+          return error(Code::Corrupt) << "model.options: '" << option.name << "' knows " << value;
+    return Status::ok();
+  }
+
   Status checkSchedule(Schedule &schedule, const std::string &where) {
     PLX_RETURN_IF_ERROR(checkTypes(schedule.values, where + ".values"));
     if (schedule.inputs.size() > schedule.values.size())
@@ -233,7 +281,7 @@ private:
       if (!known(value))
         return error(Code::Corrupt)
                << where << ".hidden: value " << value << ", which nothing writes";
-    return Status::ok();
+    return checkPorts(schedule, where);
   }
 
   Program &program_;
@@ -265,6 +313,26 @@ int StateInfo::ordinalOf(int layer) const {
 }
 
 int Schedule::findOutput(std::string_view wanted) const { return findByName(outputs, wanted); }
+
+const PortInfo *Schedule::findPort(std::string_view wanted) const {
+  int index = findByName(ports, wanted);
+  return index < 0 ? nullptr : &ports[index];
+}
+
+const OptionInfo *ModelInfo::findOption(std::string_view wanted) const {
+  int index = findByName(options, wanted);
+  return index < 0 ? nullptr : &options[index];
+}
+
+int64_t Framing::count(int64_t samples) const {
+  if (size == 0)
+    return samples;
+  int64_t room = samples + 2 * pad - size;
+  if (room < 0)
+    return whole && samples > 0 ? 1 : 0;
+  return 1 + (whole ? (room + hop - 1) / hop : room / hop);
+}
+
 int Program::findSegment(std::string_view name) const { return findByName(segments, name); }
 int Program::findState(std::string_view name) const { return findByName(states, name); }
 int Program::findSchedule(std::string_view name) const { return findByName(schedules, name); }

@@ -110,6 +110,33 @@ struct ScheduleOutput {
   int value = 0;
 };
 
+/// How callers see an input or output of a schedule.
+struct PortInfo {
+  std::string name;
+  /// Names of the axes of the tensor that callers give or get: "b" the batch, "s" the sequence
+  /// ("s-1": without its last row), others the dimensions of the row in order. Empty: the default.
+  std::vector<std::string> axes;
+  std::optional<double> fill; ///< What an input holds that is not given; nullopt: it must be.
+};
+
+/// Cuts the sequence axis into rows of several samples each.
+struct Framing {
+  int64_t size = 0;   ///< Samples of a frame; 0: every sample is a row.
+  int64_t hop = 1;    ///< Samples from one frame to the next.
+  int64_t pad = 0;    ///< Zeros at both ends.
+  bool whole = false; ///< Zeros at the end, so that the last samples fill a frame.
+  /// Frames that `samples` of them give.
+  int64_t count(int64_t samples) const;
+};
+
+/// A number of the model that a run may set.
+struct OptionInfo {
+  std::string name;
+  bool integer = false;
+  std::optional<double> value; ///< The default; nullopt: it must be set.
+  std::vector<double> known;   ///< The values that there are; empty: any.
+};
+
 /// Straight-line dataflow: each value is a schedule input or written by exactly one earlier step.
 struct Schedule {
   std::string name;                ///< "forward"
@@ -118,6 +145,10 @@ struct Schedule {
   std::vector<Step> steps;
   std::vector<ScheduleOutput> outputs;
   std::vector<int> hidden; ///< Values of hidden_states.0, .1, ...
+  std::vector<PortInfo> ports;
+  Framing frames;
+  /// The port of that name, or null.
+  const PortInfo *findPort(std::string_view name) const;
   /// Index of the output of that name, or -1.
   int findOutput(std::string_view name) const;
 };
@@ -160,7 +191,7 @@ struct Pooling {
 
 struct ModelInfo {
   std::string name, family;
-  std::string task; ///< "causal-lm", "masked-lm", "encoder", "graph"
+  std::string task; ///< "causal-lm", "masked-lm", "encoder", "sequence", "graph"
   int64_t vocabSize = 0, context = 0, layers = 0, hiddenSize = 0;
   int64_t tokenTypes = 0; ///< Token type ids that the model knows; 0: it takes none.
   /// Input ids of this value keep this position (RoBERTa), where the family says so.
@@ -170,6 +201,9 @@ struct ModelInfo {
   std::string generation = "{}"; ///< JSON object: generation_config.json as far as it applies.
   std::optional<Pooling> pooling;
   std::vector<std::string> inputs; ///< "input_ids", "token_type_ids", ...
+  std::vector<OptionInfo> options;
+  /// The option of that name, or null.
+  const OptionInfo *findOption(std::string_view name) const;
 };
 
 /// Where an op went and why, for --report.

@@ -102,10 +102,44 @@ std::optional<Pooling> readPooling(const JsonCursor &in) {
                  in.field("prompt").string()};
 }
 
+std::vector<double> readNumbers(const JsonCursor &in) {
+  std::vector<double> values;
+  in.each(kMaxListEntries, [&](const JsonCursor &v) { values.push_back(v.number()); });
+  return values;
+}
+
+OptionInfo readOption(const JsonCursor &in) {
+  in.expectFields({"name", "integer", "default", "known"});
+  OptionInfo option;
+  option.name = in.field("name").string();
+  option.integer = in.field("integer").boolean();
+  if (!in.field("default").isNull())
+    option.value = in.field("default").number();
+  option.known = readNumbers(in.field("known"));
+  return option;
+}
+
+PortInfo readPort(const JsonCursor &in) {
+  in.expectFields({"name", "axes", "fill"});
+  PortInfo port;
+  port.name = in.field("name").string();
+  port.axes = readStrings(in.field("axes"));
+  if (!in.field("fill").isNull())
+    port.fill = in.field("fill").number();
+  return port;
+}
+
+Framing readFraming(const JsonCursor &in) {
+  in.expectFields({"size", "hop", "pad", "whole"});
+  return {in.field("size").integer(0, kMaxSize), in.field("hop").integer(1, kMaxSize),
+          in.field("pad").integer(0, kMaxSize), in.field("whole").boolean()};
+}
+
 ModelInfo readModel(const JsonCursor &in) {
   in.expectFields({"name", "family", "task", "vocab_size", "context", "layers", "hidden_size",
                    "token_types", "position_padding", "eos", "bos", "pad", "generation", "pooling",
-                   "inputs"});
+                   "inputs"},
+                  {"options"});
   ModelInfo model;
   model.name = in.field("name").string();
   model.family = in.field("family").string();
@@ -122,6 +156,9 @@ ModelInfo readModel(const JsonCursor &in) {
   model.generation = in.field("generation").objectText();
   model.pooling = readPooling(in.field("pooling"));
   model.inputs = readStrings(in.field("inputs"));
+  if (in.has("options"))
+    in.field("options").each(kMaxNamed,
+                             [&](const JsonCursor &o) { model.options.push_back(readOption(o)); });
   return model;
 }
 
@@ -209,7 +246,7 @@ Step readStep(const JsonCursor &in, const Program &program) {
 }
 
 Schedule readSchedule(const JsonCursor &in, const Program &program) {
-  in.expectFields({"name", "inputs", "values", "steps", "outputs", "hidden"});
+  in.expectFields({"name", "inputs", "values", "steps", "outputs", "hidden"}, {"ports", "frames"});
   Schedule schedule;
   schedule.name = in.field("name").string();
   schedule.inputs = readStrings(in.field("inputs"));
@@ -223,6 +260,11 @@ Schedule readSchedule(const JsonCursor &in, const Program &program) {
         {o.field("name").string(), static_cast<int>(o.field("value").integer(0, kMaxIndex))});
   });
   schedule.hidden = readIntegers<int>(in.field("hidden"), 0, kMaxIndex);
+  if (in.has("ports"))
+    in.field("ports").each(kMaxNamed,
+                           [&](const JsonCursor &p) { schedule.ports.push_back(readPort(p)); });
+  if (in.has("frames"))
+    schedule.frames = readFraming(in.field("frames"));
   return schedule;
 }
 
@@ -275,6 +317,10 @@ ordered_json writeTypes(const std::vector<ValueType> &types) {
   return list;
 }
 
+ordered_json optionalNumber(std::optional<double> number) {
+  return number ? ordered_json(*number) : ordered_json(nullptr);
+}
+
 ordered_json optionalToken(std::optional<int32_t> token) {
   return token ? ordered_json(*token) : ordered_json(nullptr);
 }
@@ -287,21 +333,27 @@ ordered_json writeModel(const ModelInfo &m) {
                {"max_tokens", m.pooling->maxTokens},
                {"lower_case", m.pooling->lowerCase},
                {"prompt", m.pooling->prompt}};
-  return {{"name", m.name},
-          {"family", m.family},
-          {"task", m.task},
-          {"vocab_size", m.vocabSize},
-          {"context", m.context},
-          {"layers", m.layers},
-          {"hidden_size", m.hiddenSize},
-          {"token_types", m.tokenTypes},
-          {"position_padding", optionalToken(m.positionPadding)},
-          {"eos", m.eos},
-          {"bos", optionalToken(m.bos)},
-          {"pad", optionalToken(m.pad)},
-          {"generation", ordered_json::parse(m.generation, nullptr, false)},
-          {"pooling", pooling},
-          {"inputs", m.inputs}};
+  ordered_json out = {{"name", m.name},
+                      {"family", m.family},
+                      {"task", m.task},
+                      {"vocab_size", m.vocabSize},
+                      {"context", m.context},
+                      {"layers", m.layers},
+                      {"hidden_size", m.hiddenSize},
+                      {"token_types", m.tokenTypes},
+                      {"position_padding", optionalToken(m.positionPadding)},
+                      {"eos", m.eos},
+                      {"bos", optionalToken(m.bos)},
+                      {"pad", optionalToken(m.pad)},
+                      {"generation", ordered_json::parse(m.generation, nullptr, false)},
+                      {"pooling", pooling},
+                      {"inputs", m.inputs}};
+  for (const OptionInfo &option : m.options)
+    out["options"].push_back({{"name", option.name},
+                              {"integer", option.integer},
+                              {"default", optionalNumber(option.value)},
+                              {"known", option.known}});
+  return out;
 }
 
 ordered_json writeSegment(const Segment &s, const Program &program) {
@@ -355,8 +407,17 @@ ordered_json writeSchedule(const Schedule &s, const Program &program) {
                      {"scalars", step.scalars}});
   for (const ScheduleOutput &output : s.outputs)
     outputs.push_back({{"name", output.name}, {"value", output.value}});
-  return {{"name", s.name}, {"inputs", s.inputs}, {"values", writeTypes(s.values)},
-          {"steps", steps}, {"outputs", outputs}, {"hidden", s.hidden}};
+  ordered_json out = {{"name", s.name}, {"inputs", s.inputs}, {"values", writeTypes(s.values)},
+                      {"steps", steps}, {"outputs", outputs}, {"hidden", s.hidden}};
+  for (const PortInfo &port : s.ports)
+    out["ports"].push_back(
+        {{"name", port.name}, {"axes", port.axes}, {"fill", optionalNumber(port.fill)}});
+  if (s.frames.size > 0)
+    out["frames"] = {{"size", s.frames.size},
+                     {"hop", s.frames.hop},
+                     {"pad", s.frames.pad},
+                     {"whole", s.frames.whole}};
+  return out;
 }
 
 ordered_json writeWeight(const WeightInfo &w) {

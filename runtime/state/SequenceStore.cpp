@@ -267,6 +267,13 @@ Status SequenceStore::prepare(Sequence &sequence, size_t first, bool everyRow) {
   return Status::ok();
 }
 
+Expected<uint8_t *> SequenceStore::ownCarry(Sequence &sequence) {
+  PLX_ASSIGN(uint8_t *slot, carries_->take());
+  carries_->copySkipped(sequence.carry, slot, LayerSet());
+  carries_->release(sequence.carry);
+  return sequence.carry = slot;
+}
+
 void SequenceStore::inheritSkipped(Sequence &sequence) {
   if (!carries_)
     return;

@@ -80,6 +80,10 @@ public:
   /// parents.
   void inheritSkipped(Sequence &sequence);
 
+  /// Replaces the recurrent states of a sequence without pending rows by a copy that only it holds,
+  /// to be written.
+  Expected<uint8_t *> ownCarry(Sequence &sequence);
+
   int64_t maxRows() const { return maxRows_; }
   /// [state of the program]; null for recurrent ones.
   std::span<const std::unique_ptr<StateGroup>> groups() const { return groups_; }

@@ -16,6 +16,7 @@ namespace plexus::conformance {
 struct CaseResult {
   std::string name;
   std::string difference;
+  std::string remark;      ///< What there is to say about a case that passed.
   double largestError = 0; ///< Largest |got - want| of all compared numbers.
   bool passed() const { return difference.empty(); }
   /// Adds a difference.

@@ -1,10 +1,9 @@
-// The kinds of cases: a forward pass, greedy and beam decoding, and the transforms of sampling.
+// The kinds of cases that generate: greedy and beam decoding, and the transforms of sampling.
 #include "tools/conformance/ModelPack.h"
+#include "tools/conformance/Runs.h"
 
 #include "runtime/api/Generate.h"
 #include "runtime/engine/SamplerChain.h"
-#include "runtime/exec/EngineThread.h"
-#include "runtime/exec/Session.h"
 
 #include <algorithm>
 
@@ -18,26 +17,10 @@ Expected<std::vector<NamedTensor>> runNamed(const OpenedModel &model,
                                             const std::vector<NamedTensor> &inputs,
                                             const std::vector<std::string> &wants,
                                             std::vector<int64_t> chunks = {}) {
-  Expected<std::vector<NamedTensor>> out = std::vector<NamedTensor>();
-  EngineThread::shared().run([&] {
-    auto session = Session::create(model.model);
-    if (!session) {
-      out = session.status();
-      return;
-    }
-    RunOptions options;
-    options.wants = wants;
-    options.chunks = std::move(chunks);
-    out = (*session)->runNamed(inputs, options);
-  });
-  return out;
-}
-
-Expected<std::vector<float>> floatsOf(const Tensor &tensor) {
-  PLX_ASSIGN(Tensor dense, tensor.dense());
-  std::vector<float> out(static_cast<size_t>(dense.count()));
-  toF32(dense.dtype, dense.data.get(), dense.count(), out.data());
-  return out;
+  RunOptions options;
+  options.wants = wants;
+  options.chunks = std::move(chunks);
+  return runNamed(model, inputs, options);
 }
 
 /// The prompts of a case: rows of input_ids without their masked columns.
@@ -95,37 +78,6 @@ Expected<std::vector<float>> stepLogits(const OpenedModel &model, std::vector<in
 }
 
 } // namespace
-
-Status runForward(const ModelCase &c, CaseResult &result) {
-  std::vector<NamedTensor> inputs;
-  for (const auto &[name, key] : c.json.at("inputs").items()) {
-    PLX_ASSIGN(const TensorView *view, needTensor(c.tensors(), key.get<std::string>()));
-    inputs.push_back({name, Tensor::borrow(view->dtype, view->shape, view->bytes)});
-  }
-  std::vector<std::string> wants;
-  for (const auto &[name, key] : c.json.at("outputs").items())
-    wants.push_back(name);
-  auto pieces = c.json.value("pieces", std::vector<int64_t>());
-  PLX_ASSIGN(auto outputs, runNamed(*c.pack.model, inputs, wants, std::move(pieces)));
-  const auto masks = c.json.value("compare_mask", nlohmann::json::object());
-  for (const NamedTensor &output : outputs) {
-    const std::string key = c.output(output.name.c_str());
-    PLX_ASSIGN(const TensorView *want, needTensor(c.tensors(), key));
-    if (want->shape != output.tensor.shape) {
-      result.note(output.name + " has shape " + shapeToString(output.tensor.shape) + ", expected " +
-                  shapeToString(want->shape));
-      continue;
-    }
-    PLX_ASSIGN(std::vector<float> expected, readFloats(c.tensors(), key));
-    PLX_ASSIGN(std::vector<float> got, floatsOf(output.tensor));
-    std::vector<float> mask;
-    if (masks.contains(output.name)) {
-      PLX_ASSIGN(mask, readFloats(c.tensors(), masks[output.name].get<std::string>()));
-    }
-    compareFloats(output.name, got, expected, mask, c.tolerance, result);
-  }
-  return Status::ok();
-}
 
 Status runGreedy(const ModelCase &c, CaseResult &result) {
   PLX_ASSIGN(Rows rows, prompts(c));

@@ -30,7 +30,8 @@ public:
     if (!result.passed())
       std::printf("FAIL %s/%s: %s\n", pack.c_str(), result.name.c_str(), result.difference.c_str());
     else if (!arguments_.quiet)
-      std::printf("pass %s/%s  largest error %.3g\n", pack.c_str(), result.name.c_str(),
+      std::printf("pass %s/%s  %s%.3g\n", pack.c_str(), result.name.c_str(),
+                  result.remark.empty() ? "largest error " : (result.remark + "  ").c_str(),
                   result.largestError);
     std::fflush(stdout);
     return goesOn();
@@ -119,7 +120,7 @@ int run(const Arguments &arguments) {
     const std::string name =
         std::filesystem::absolute(pack + "/.").parent_path().lexically_normal().filename().string();
     if (Status s = runPack(pack, name, options, report); !s)
-      report.add(name, {"(pack)", s.message()});
+      report.add(name, {"(pack)", s.message(), ""});
     if (!report.goesOn())
       break;
   }

@@ -31,10 +31,23 @@ struct ModelCase {
 /// Runs one case of a kind; an error where it cannot be run. Adds differences to the result.
 using CaseRunner = Status (*)(const ModelCase &c, CaseResult &result);
 
+/// A run of named tensors: "forward", and every kind of pack that is one (kalman, hmm, forecast,
+/// filter, retrieval, ...), whole or, with `pieces`, in chunks.
 Status runForward(const ModelCase &c, CaseResult &result);
 Status runGreedy(const ModelCase &c, CaseResult &result);
 Status runBeam(const ModelCase &c, CaseResult &result);
 Status runSampleLogits(const ModelCase &c, CaseResult &result);
+/// Fed hop by hop through a stream.
+Status runStream(const ModelCase &c, CaseResult &result);
+/// Tokens of each row: those of the output "tokens" ahead of the first -1.
+Status runCtc(const ModelCase &c, CaseResult &result);
+/// Optional: run where the model has a schedule of the case's name or kind.
+Status runInternal(const ModelCase &c, CaseResult &result);
+
+/// Compares outputs by their names in the case: floats by its tolerance, whole numbers exactly.
+/// `looseBatch`: a batch of one may be absent from the shape.
+Status compareOutputs(const ModelCase &c, const std::vector<NamedTensor> &outputs, bool looseBatch,
+                      CaseResult &result);
 
 /// Opens the pack's model with `options` and runs its cases one by one, handing out each result as
 /// it is there; `onResult` returns false to stop. An error where the pack itself cannot be read.

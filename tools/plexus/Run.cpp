@@ -17,6 +17,7 @@ struct Arguments {
   std::vector<std::string> wants, set;
   std::vector<int64_t> chunks;
   bool jit = false, json = false;
+  std::string nan = "pass";
 };
 
 /// The tensors of a file, without a copy; `source` keeps them.
@@ -74,6 +75,8 @@ Expected<std::vector<NamedTensor>> runOnce(const Arguments &a, const OpenedModel
   options.schedule = a.schedule;
   options.wants = a.wants;
   options.chunks = a.chunks;
+  PLX_ASSIGN(options.set, parseSettings(a.set));
+  options.refuseNan = a.nan == "error";
   Expected<std::vector<NamedTensor>> out = std::vector<NamedTensor>();
   EngineThread::shared().run([&] {
     auto session = Session::create(model.model);
@@ -87,10 +90,6 @@ Expected<std::vector<NamedTensor>> runOnce(const Arguments &a, const OpenedModel
 
 Status runAll(const Arguments &a) {
   PLX_RETURN_IF_ERROR(a.model.apply());
-  PLX_ASSIGN(auto settings, parseSettings(a.set));
-  if (!settings.empty())
-    return error(Code::Unsupported)
-           << "--set " << settings[0].first << ": models of this version take no run-time options";
   PLX_ASSIGN(auto source, openSafetensors(a.inputs));
   PLX_ASSIGN(auto inputs, readTensors(*source));
   PLX_ASSIGN(OpenedModelPtr model, a.model.open(a.jit));
@@ -119,7 +118,8 @@ std::function<int()> addRun(CLI::App &app) {
              "  plexus run m.plx --inputs in.safetensors --want hidden_states.3 --want logits\n"
              "  plexus run m.plx --inputs in.safetensors --chunks 6,1,12\n\n"
              "Token models take input_ids [B, S] and, where they apply, attention_mask, "
-             "position_ids and token_type_ids; masked columns come back as zeros.");
+             "position_ids and token_type_ids; masked columns come back as zeros. Sequences are "
+             "[B, S, ...], with lengths [B] where some are shorter; graphs [..., row].");
   a->model.add(*c, false);
   c->add_option("--inputs", a->inputs, "A .safetensors file: one tensor for each input")
       ->required();
@@ -129,7 +129,11 @@ std::function<int()> addRun(CLI::App &app) {
               "taps.N.mlp.out; default: all that the model names")
       ->delimiter(',');
   addNumbers(*c, "--chunks", a->chunks, "Feed the sequence in pieces of these lengths, as 6,1,12");
-  addRepeated(*c, "--set", a->set, "key=value for the model");
+  addRepeated(*c, "--set", a->set, "key=value: an option of the model, as subject=2");
+  c->add_option("--nan", a->nan,
+                "NaN in an input: pass (it goes where arithmetic takes it) or error")
+      ->check(CLI::IsMember({"pass", "error"}))
+      ->capture_default_str();
   c->add_option("--schedule", a->schedule, "Which of the model's schedules")->capture_default_str();
   c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");
   c->add_flag("--json", a->json, "Print what came out as JSON");
