@@ -3,86 +3,70 @@
 
 #include "runtime/exec/NamedInputs.h"
 #include "runtime/exec/SequenceRun.h"
+#include "runtime/tensor/Slices.h"
 
 #include <algorithm>
 #include <cstring>
 #include <optional>
 
 namespace plexus {
-namespace {
-
-/// Elements behind `axis` of one step along it, and steps ahead of it.
-struct AxisSpan {
-  int64_t outer = 1, inner = 1;
-  AxisSpan(const std::vector<int64_t> &shape, size_t axis) {
-    for (size_t i = 0; i < axis; ++i)
-      outer *= shape[i];
-    for (size_t i = axis + 1; i < shape.size(); ++i)
-      inner *= shape[i];
-  }
-};
-
-/// [begin, end) of `tensor` along an axis, copied into positions from `at` on of `to`.
-void copyAlong(const Tensor &from, int64_t begin, int64_t end, Tensor &to, int64_t at,
-               size_t axis) {
-  AxisSpan span(from.shape, axis);
-  size_t bytes = static_cast<size_t>(span.inner) * dtypeSize(from.dtype);
-  for (int64_t o = 0; o < span.outer; ++o)
-    std::memcpy(to.as<uint8_t>() + (o * to.shape[axis] + at) * bytes,
-                from.as<uint8_t>() + (o * from.shape[axis] + begin) * bytes,
-                static_cast<size_t>(end - begin) * bytes);
-}
-
-Expected<Tensor> sliceAlong(const Tensor &from, int64_t begin, int64_t end, size_t axis) {
-  std::vector<int64_t> shape = from.shape;
-  shape[axis] = end - begin;
-  PLX_ASSIGN(Tensor out, Tensor::zeros(from.dtype, shape));
-  copyAlong(from, begin, end, out, 0, axis);
-  return out;
-}
-
-} // namespace
 
 struct Stream::Impl {
   Session::Impl &session;
   StreamOptions options;
   int schedule;
-  Framing frames; ///< Of this stream; size 0: samples are rows.
+  Schedule framed; ///< The program's, with the frames of this stream.
   bool begun = false;
   std::optional<OpenSequences> sequences = {};
   std::vector<NamedTensor> waiting = {}; ///< By input: samples of unfinished frames.
   std::vector<NamedTensor> kept = {};    ///< Inputs without a sequence axis, as first given.
 
-  const Schedule &program() const { return session.model->program().schedules[schedule]; }
-  /// The sequence axis of an input, or -1.
+  std::optional<PortLayout> layoutOf(const std::string &name) const;
+  /// The sequence axis of an input or output, or -1.
   int axisOf(const std::string &name) const;
   Expected<Tensor> joined(const NamedTensor &input, size_t axis) const;
   Expected<std::vector<NamedTensor>> gather(std::span<const NamedTensor> inputs) const;
   Status keep(std::span<const NamedTensor> all, int64_t rows);
+  Status keepConstants(std::span<const NamedTensor> all);
 };
 
 Stream::Stream(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Stream::~Stream() = default;
 
-int Stream::Impl::axisOf(const std::string &name) const {
-  Schedule framed = program();
-  if (frames.size > 0)
-    framed.frames = frames;
+std::optional<PortLayout> Stream::Impl::layoutOf(const std::string &name) const {
   auto input = std::find(framed.inputs.begin(), framed.inputs.end(), name);
   bool isInput = input != framed.inputs.end();
   int output = framed.findOutput(name);
   if (!isInput && output < 0)
-    return -1;
+    return std::nullopt;
   const ValueType &type =
       framed.values[isInput ? input - framed.inputs.begin() : framed.outputs[output].value];
-  PortLayout layout = PortLayout::of(session.model->info(), framed, name, type, isInput);
-  for (size_t axis = 0; axis < layout.axes.size(); ++axis)
-    if (layout.axes[axis].kind == PortLayout::Kind::Sequence)
+  return PortLayout::of(session.model->info(), framed, name, type, isInput);
+}
+
+int Stream::Impl::axisOf(const std::string &name) const {
+  auto layout = layoutOf(name);
+  for (size_t axis = 0; layout && axis < layout->axes.size(); ++axis)
+    if (layout->axes[axis].kind == PortLayout::Kind::Sequence)
       return static_cast<int>(axis);
   return -1;
 }
 
 int Stream::sequenceAxis(const std::string &name) const { return impl_->axisOf(name); }
+const std::vector<std::string> &Stream::inputs() const { return impl_->framed.inputs; }
+
+std::vector<int64_t> Stream::pieceShape(const std::string &name) const {
+  std::vector<int64_t> shape;
+  auto layout = impl_->layoutOf(name);
+  for (size_t axis = 0; layout && axis < layout->axes.size(); ++axis) {
+    const PortLayout::Axis &a = layout->axes[axis];
+    if (a.kind == PortLayout::Kind::Row)
+      shape.push_back(layout->type->shape[a.dim]);
+    else
+      shape.push_back(a.kind == PortLayout::Kind::Batch ? 1 : -1);
+  }
+  return shape;
+}
 
 /// What waited of an input, then the new samples. A fresh stream begins with the frames' padding.
 Expected<Tensor> Stream::Impl::joined(const NamedTensor &input, size_t axis) const {
@@ -90,25 +74,21 @@ Expected<Tensor> Stream::Impl::joined(const NamedTensor &input, size_t axis) con
   if (axis >= dense.shape.size())
     return error(Code::Mismatch) << "input \"" << input.name << "\" has shape "
                                  << shapeText(dense.shape);
-  const Tensor *before = findInput(waiting, input.name);
-  int64_t ahead = before ? before->shape[axis] : begun ? 0 : frames.pad;
-  if (ahead == 0)
-    return dense;
-  std::vector<int64_t> shape = dense.shape;
-  shape[axis] += ahead;
-  if (before) {
+  if (const Tensor *before = findInput(waiting, input.name)) {
     std::vector<int64_t> others = before->shape;
-    others[axis] = dense.shape[axis];
+    others[axis] = axis < dense.shape.size() ? dense.shape[axis] : 0;
     if (others != dense.shape || before->dtype != dense.dtype)
       return error(Code::Mismatch)
              << "input \"" << input.name << "\" has shape " << shapeText(dense.shape)
              << ", calls before it had " << shapeText(others);
+    return joinAlong(*before, dense, axis);
   }
-  PLX_ASSIGN(Tensor out, Tensor::zeros(dense.dtype, shape));
-  if (before)
-    copyAlong(*before, 0, ahead, out, 0, axis);
-  copyAlong(dense, 0, dense.shape[axis], out, ahead, axis);
-  return out;
+  if (begun || framed.frames.pad == 0)
+    return dense;
+  std::vector<int64_t> shape = dense.shape;
+  shape[axis] = framed.frames.pad;
+  PLX_ASSIGN(Tensor padding, Tensor::zeros(dense.dtype, shape));
+  return joinAlong(padding, dense, axis);
 }
 
 Expected<std::vector<NamedTensor>> Stream::Impl::gather(std::span<const NamedTensor> inputs) const {
@@ -129,32 +109,37 @@ Expected<std::vector<NamedTensor>> Stream::Impl::gather(std::span<const NamedTen
   return all;
 }
 
+/// Copies what has no sequence axis: callers' tensors may be gone by the next call.
+Status Stream::Impl::keepConstants(std::span<const NamedTensor> all) {
+  const std::vector<StateInfo> &states = session.model->program().states;
+  for (const NamedTensor &input : all) {
+    bool isState = std::any_of(states.begin(), states.end(),
+                               [&](const StateInfo &s) { return s.input == input.name; });
+    if (isState || axisOf(input.name) >= 0)
+      continue;
+    PLX_ASSIGN(Tensor dense, input.tensor.dense());
+    PLX_ASSIGN(Tensor copy, Tensor::zeros(dense.dtype, dense.shape));
+    std::memcpy(copy.data.get(), dense.data.get(), dense.bytes());
+    kept.push_back({input.name, std::move(copy)});
+  }
+  return Status::ok();
+}
+
 /// Keeps what later calls need, after `rows` rows ran.
 Status Stream::Impl::keep(std::span<const NamedTensor> all, int64_t rows) {
-  std::vector<NamedTensor> rest, constant;
+  std::vector<NamedTensor> rest;
   for (const NamedTensor &input : all) {
     int axis = axisOf(input.name);
-    if (axis < 0) {
-      bool isState = false;
-      for (const StateInfo &state : session.model->program().states)
-        isState |= state.input == input.name;
-      if (isState)
-        continue;
-      PLX_ASSIGN(Tensor dense, input.tensor.dense());
-      PLX_ASSIGN(Tensor copy, Tensor::zeros(dense.dtype, dense.shape));
-      std::memcpy(copy.data.get(), dense.data.get(), dense.bytes());
-      constant.push_back({input.name, std::move(copy)});
-    } else if (frames.size > 0) {
-      int64_t samples = input.tensor.shape[axis];
-      // A hop beyond the frame's end skips samples that have not come yet; keep what there is.
-      int64_t begin = std::min(rows * frames.hop, samples);
-      PLX_ASSIGN(Tensor tail, sliceAlong(input.tensor, begin, samples, static_cast<size_t>(axis)));
-      rest.push_back({input.name, std::move(tail)});
-    }
+    if (axis < 0 || framed.frames.size == 0)
+      continue;
+    int64_t samples = input.tensor.shape[axis];
+    PLX_ASSIGN(Tensor tail, sliceAlong(input.tensor, static_cast<size_t>(axis),
+                                       rows * framed.frames.hop, samples));
+    rest.push_back({input.name, std::move(tail)});
   }
-  waiting = std::move(rest);
   if (!begun)
-    kept = std::move(constant);
+    PLX_RETURN_IF_ERROR(keepConstants(all));
+  waiting = std::move(rest);
   begun = true;
   return Status::ok();
 }
@@ -162,7 +147,7 @@ Status Stream::Impl::keep(std::span<const NamedTensor> all, int64_t rows) {
 Expected<std::vector<NamedTensor>> Stream::push(std::span<const NamedTensor> inputs) {
   Impl &s = *impl_;
   PLX_ASSIGN(auto all, s.gather(inputs));
-  Framing frames = s.frames;
+  Framing frames = s.framed.frames;
   frames.pad = 0; // Is among the samples.
   frames.whole = false;
   SequenceRun run(s.session, s.schedule, frames);
@@ -196,6 +181,37 @@ void Stream::reset() {
   impl_->begun = false;
 }
 
+int64_t Stream::samplesOf(std::span<const NamedTensor> inputs) const {
+  int64_t samples = 0;
+  for (const NamedTensor &input : inputs) {
+    int axis = sequenceAxis(input.name);
+    if (axis >= 0 && static_cast<size_t>(axis) < input.tensor.shape.size())
+      samples = std::max(samples, input.tensor.shape[axis]);
+  }
+  return samples;
+}
+
+Expected<std::vector<NamedTensor>> Stream::piece(std::span<const NamedTensor> inputs, int64_t begin,
+                                                 int64_t end) const {
+  std::vector<NamedTensor> out;
+  for (const NamedTensor &input : inputs) {
+    int axis = sequenceAxis(input.name);
+    if (axis < 0) {
+      if (begin == 0)
+        out.push_back(input);
+      continue;
+    }
+    PLX_ASSIGN(Tensor dense, input.tensor.dense());
+    if (static_cast<size_t>(axis) >= dense.shape.size() || dense.shape[axis] < end)
+      return error(Code::Mismatch)
+             << "input \"" << input.name << "\" has shape " << shapeText(dense.shape)
+             << ", other inputs have " << end << " samples";
+    PLX_ASSIGN(Tensor part, sliceAlong(dense, static_cast<size_t>(axis), begin, end));
+    out.push_back({input.name, std::move(part)});
+  }
+  return out;
+}
+
 Expected<std::unique_ptr<Stream>> Session::openStream(const StreamOptions &options) {
   const Program &program = impl_->model->program();
   PLX_ASSIGN(int schedule, findSchedule(program, options.run));
@@ -204,20 +220,25 @@ Expected<std::unique_ptr<Stream>> Session::openStream(const StreamOptions &optio
   if (options.window < 0 || options.hop < 0 || (options.hop > 0 && options.window == 0))
     return error(Code::InvalidArgument)
            << "a window of " << options.window << " and a hop of " << options.hop;
-  std::unique_ptr<Stream::Impl> impl(
-      new Stream::Impl{*impl_, options, schedule, program.schedules[schedule].frames});
+  Schedule framed = program.schedules[schedule];
+  Framing &frames = framed.frames;
   bool keepsStates = !program.states.empty();
-  bool ownFrames = impl->frames.size > 0;
-  if (options.window > 0 && ownFrames &&
-      (options.window != impl->frames.size || options.hop != impl->frames.hop))
-    return error(Code::InvalidArgument) << "the model has frames of " << impl->frames.size
-                                        << " samples, one each " << impl->frames.hop;
-  if (options.window > 0 && !keepsStates && impl->frames.size == 0)
-    impl->frames = {options.window, options.hop > 0 ? options.hop : options.window, 0, false};
-  if (!keepsStates && impl->frames.size == 0)
+  if (options.window > 0 && (frames.size > 0 || keepsStates))
+    return error(Code::InvalidArgument)
+           << "model " << program.model.name << " takes "
+           << (frames.size > 0 ? "frames of " + std::to_string(frames.size) + " samples"
+                               : std::string("sample by sample"))
+           << ": it has no windows";
+  if (options.window > 0)
+    frames = {options.window, options.hop > 0 ? options.hop : options.window, 0, false};
+  if (!keepsStates && frames.size == 0)
     return error(Code::Unsupported)
            << "model " << program.model.name << " keeps no states: a stream of it needs a window";
-  return std::unique_ptr<Stream>(new Stream(std::move(impl)));
+  if (frames.hop > frames.size && frames.size > 0)
+    return error(Code::Unsupported) << "frames of " << frames.size << " samples, one each "
+                                    << frames.hop << ": a stream leaves no samples out";
+  return std::unique_ptr<Stream>(new Stream(std::unique_ptr<Stream::Impl>(
+      new Stream::Impl{*impl_, options, schedule, std::move(framed)})));
 }
 
 } // namespace plexus

@@ -19,7 +19,7 @@ struct StreamOptions {
   int64_t window = 0, hop = 0;
 };
 
-/// Made by Session::openStream, which must outlive it; the engine's thread alone uses it.
+/// Made by Session::openStream, which must outlive it; the engine's thread alone pushes.
 class Stream {
 public:
   ~Stream();
@@ -28,10 +28,19 @@ public:
   /// which may be none: samples of an unfinished frame wait for the next call. The batch is that of
   /// the first call. A failed call leaves the stream as it was.
   Expected<std::vector<NamedTensor>> push(std::span<const NamedTensor> inputs);
-  /// The sequence axis of an input's or output's tensor, or -1 where it has none.
-  int sequenceAxis(const std::string &name) const;
   /// Begins anew, with the next call as the first.
   void reset();
+
+  /// The sequence axis of an input's or output's tensor, or -1 where it has none.
+  int sequenceAxis(const std::string &name) const;
+  /// Names of the schedule's inputs.
+  const std::vector<std::string> &inputs() const;
+  /// Shape of a tensor of that input for a batch of one, -1 along the sequence.
+  std::vector<int64_t> pieceShape(const std::string &name) const;
+  /// Samples of the longest of whole inputs, and their part [begin, end) as push takes it.
+  int64_t samplesOf(std::span<const NamedTensor> inputs) const;
+  Expected<std::vector<NamedTensor>> piece(std::span<const NamedTensor> inputs, int64_t begin,
+                                           int64_t end) const;
 
 private:
   friend class Session;

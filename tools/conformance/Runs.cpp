@@ -3,11 +3,11 @@
 
 #include "runtime/exec/EngineThread.h"
 #include "runtime/exec/Stream.h"
+#include "runtime/tensor/Slices.h"
 #include "tools/conformance/ModelPack.h"
 
 #include <algorithm>
 #include <cctype>
-#include <cstring>
 
 namespace plexus::conformance {
 namespace {
@@ -71,63 +71,13 @@ std::vector<int64_t> withoutOnes(std::vector<int64_t> shape) {
   return shape;
 }
 
-/// [begin, end) of an axis, dense.
-Expected<Tensor> slice(const Tensor &from, size_t axis, int64_t begin, int64_t end) {
-  std::vector<int64_t> shape = from.shape;
-  shape[axis] = end - begin;
-  PLX_ASSIGN(Tensor out, Tensor::zeros(from.dtype, shape));
-  int64_t outer = 1, inner = static_cast<int64_t>(dtypeSize(from.dtype));
-  for (size_t i = 0; i < axis; ++i)
-    outer *= shape[i];
-  for (size_t i = axis + 1; i < shape.size(); ++i)
-    inner *= shape[i];
-  for (int64_t o = 0; o < outer; ++o)
-    std::memcpy(out.as<uint8_t>() + o * (end - begin) * inner,
-                from.as<uint8_t>() + (o * from.shape[axis] + begin) * inner,
-                static_cast<size_t>((end - begin) * inner));
-  return out;
-}
-
-/// Two tensors one after the other along an axis.
-Expected<Tensor> join(const Tensor &a, const Tensor &b, size_t axis) {
-  std::vector<int64_t> shape = a.shape;
-  shape[axis] += b.shape[axis];
-  PLX_ASSIGN(Tensor out, Tensor::zeros(a.dtype, shape));
-  int64_t outer = 1, inner = static_cast<int64_t>(dtypeSize(a.dtype));
-  for (size_t i = 0; i < axis; ++i)
-    outer *= shape[i];
-  for (size_t i = axis + 1; i < shape.size(); ++i)
-    inner *= shape[i];
-  auto *to = out.as<uint8_t>();
-  for (int64_t o = 0; o < outer; ++o)
-    for (const Tensor *part : {&a, &b}) {
-      int64_t bytes = part->shape[axis] * inner;
-      std::memcpy(to, part->as<uint8_t>() + o * bytes, static_cast<size_t>(bytes));
-      to += bytes;
-    }
-  return out;
-}
-
 /// Feeds the inputs hop by hop and joins the outputs; on the engine's thread.
 Expected<std::vector<NamedTensor>> feed(Stream &stream, const std::vector<NamedTensor> &inputs,
                                         int64_t hop) {
-  int64_t samples = 0;
-  for (const NamedTensor &input : inputs)
-    if (int axis = stream.sequenceAxis(input.name); axis >= 0)
-      samples = std::max(samples, input.tensor.shape.at(static_cast<size_t>(axis)));
+  const int64_t samples = stream.samplesOf(inputs);
   std::vector<NamedTensor> all;
   for (int64_t begin = 0; begin < samples; begin += hop) {
-    std::vector<NamedTensor> piece;
-    for (const NamedTensor &input : inputs) {
-      int axis = stream.sequenceAxis(input.name);
-      if (axis >= 0) {
-        PLX_ASSIGN(Tensor part, slice(input.tensor, static_cast<size_t>(axis), begin,
-                                      std::min(begin + hop, samples)));
-        piece.push_back({input.name, std::move(part)});
-      } else if (begin == 0) {
-        piece.push_back(input);
-      }
-    }
+    PLX_ASSIGN(auto piece, stream.piece(inputs, begin, std::min(begin + hop, samples)));
     PLX_ASSIGN(auto outputs, stream.push(piece));
     for (size_t i = 0; i < outputs.size(); ++i) {
       int axis = stream.sequenceAxis(outputs[i].name);
@@ -135,7 +85,7 @@ Expected<std::vector<NamedTensor>> feed(Stream &stream, const std::vector<NamedT
         all.push_back(outputs[i]);
       } else if (axis >= 0) {
         PLX_ASSIGN(all[i].tensor,
-                   join(all[i].tensor, outputs[i].tensor, static_cast<size_t>(axis)));
+                   joinAlong(all[i].tensor, outputs[i].tensor, static_cast<size_t>(axis)));
       } else {
         all[i] = outputs[i];
       }

@@ -20,6 +20,7 @@ using Register = std::function<int()> (*)(CLI::App &app);
 std::function<int()> addCompile(CLI::App &app);
 std::function<int()> addGenerate(CLI::App &app);
 std::function<int()> addRun(CLI::App &app);
+std::function<int()> addStream(CLI::App &app);
 std::function<int()> addBench(CLI::App &app);
 std::function<int()> addEmbed(CLI::App &app);
 std::function<int()> addTokenize(CLI::App &app);

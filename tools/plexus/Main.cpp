@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", PLEXUS_VERSION);
   Commands commands;
-  for (Register add : {addCompile, addGenerate, addRun, addBench, addEmbed, addTokenize,
+  for (Register add : {addCompile, addGenerate, addRun, addStream, addBench, addEmbed, addTokenize,
                        addPerplexity, addInspect, addPlugins}) {
     auto run = add(app);
     commands.emplace_back(app.get_subcommands({}).back(), std::move(run));
