@@ -131,6 +131,19 @@ typedef struct plx_run_options {
 plx_status plx_model_run(const plx_model *model, const plx_named_view *const *inputs, size_t count,
                          const plx_run_options *options, plx_tensors **out, plx_error *error);
 
+/* plx_model_run for runs that are made often: bound once to the memory of its inputs, which callers
+ * write new numbers into, and of its outputs. Inputs of another type than the model's (an int64
+ * subject) are read once. Every run begins from fresh states; after the first one none makes a heap
+ * allocation. One thread at a time; not for models that run on tokens. */
+typedef struct plx_prepared plx_prepared;
+plx_status plx_model_prepare(const plx_model *model, const plx_named_view *const *inputs,
+                             size_t count, const plx_run_options *options, plx_prepared **out,
+                             plx_error *error);
+plx_status plx_prepared_run(plx_prepared *prepared, plx_error *error);
+/* The outputs; every run writes them anew, and they outlive `prepared`. */
+plx_status plx_prepared_outputs(const plx_prepared *prepared, plx_tensors **out, plx_error *error);
+void plx_prepared_release(plx_prepared *prepared);
+
 /* A schedule fed piece by piece; its states, and samples of unfinished frames, stay from call to
  * call. One thread at a time; the model must outlive it. */
 typedef struct plx_stream plx_stream;

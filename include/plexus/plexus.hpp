@@ -268,6 +268,31 @@ inline plx_compile_options toC(const CompileOptions &o) {
 
 } // namespace detail
 
+/// A run bound once to its inputs' memory (plx_model_prepare): write new numbers there, run, and
+/// read the outputs, which every run writes anew. One thread at a time.
+class Prepared {
+public:
+  explicit Prepared(plx_prepared *prepared)
+      : prepared_(detail::own(prepared, plx_prepared_release)) {}
+  /// What went wrong, if anything did.
+  std::optional<Error> run() {
+    detail::Call call;
+    if (!call(plx_prepared_run(prepared_.get(), &call.receiver)))
+      return call.error;
+    return std::nullopt;
+  }
+  Result<Tensors> outputs() const {
+    detail::Call call;
+    plx_tensors *out = nullptr;
+    if (!call(plx_prepared_outputs(prepared_.get(), &out, &call.receiver)))
+      return call.error;
+    return Tensors(out);
+  }
+
+private:
+  std::shared_ptr<plx_prepared> prepared_;
+};
+
 /// A schedule fed piece by piece; states and samples of unfinished frames stay from call to call.
 /// One thread at a time.
 class Stream {
@@ -315,6 +340,18 @@ public:
                             &out, &call.receiver)))
       return call.error;
     return Tensors(out);
+  }
+
+  /// The same for runs that are made often; `inputs` borrows numbers as long as it lives.
+  Result<Prepared> prepare(const std::vector<Input> &inputs, const RunOptions &options = {}) const {
+    const detail::InputArrays arrays(inputs);
+    const detail::RunArrays run(options);
+    detail::Call call;
+    plx_prepared *out = nullptr;
+    if (!call(plx_model_prepare(model_.get(), arrays.pointers.data(), arrays.pointers.size(),
+                                &run.c, &out, &call.receiver)))
+      return call.error;
+    return Prepared(out);
   }
 
   /// A stream over the model's states, or over windows: feed it piece by piece.

@@ -3,6 +3,7 @@
 
 #include "runtime/api/OpenModel.h"
 #include "runtime/engine/GenerationTypes.h"
+#include "runtime/exec/PreparedRun.h"
 #include "runtime/exec/Session.h"
 #include "runtime/exec/Stream.h"
 #include "runtime/plugins/Structs.h"
@@ -27,7 +28,13 @@ struct plx_model {
   std::unique_ptr<plexus::Session> session;
 };
 
-/// Made, used and destroyed on the engine's thread only.
+/// Made, used and destroyed on the engine's thread only, as streams are.
+struct plx_prepared {
+  plexus::OpenedModelPtr opened;
+  std::unique_ptr<plexus::Session> session;
+  std::unique_ptr<plexus::PreparedRun> run; ///< Goes before its session.
+};
+
 struct plx_stream {
   plexus::OpenedModelPtr opened;
   std::unique_ptr<plexus::Session> session;

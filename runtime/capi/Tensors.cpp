@@ -226,3 +226,59 @@ void plx_stream_release(plx_stream *stream) {
   });
   delete stream;
 }
+
+plx_status plx_model_prepare(const plx_model *model, const plx_named_view *const *inputs,
+                             size_t count, const plx_run_options *options, plx_prepared **out,
+                             plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(model, "model"));
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    PLX_ASSIGN(auto tensors, readInputs(inputs, count));
+    RunOptions o;
+    PLX_RETURN_IF_ERROR(readRunOptions(options, o));
+    auto made = std::make_unique<plx_prepared>();
+    made->opened = model->opened;
+    Status status;
+    EngineThread::shared().run([&] {
+      status = [&]() -> Status {
+        PLX_ASSIGN(made->session, Session::create(made->opened->model));
+        PLX_ASSIGN(made->run, made->session->prepare(tensors, o));
+        return Status::ok();
+      }();
+      if (!status)
+        made->session.reset();
+    });
+    PLX_RETURN_IF_ERROR(status);
+    *out = made.release();
+    return Status::ok();
+  });
+}
+
+plx_status plx_prepared_run(plx_prepared *prepared, plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(prepared, "prepared"));
+    Status status;
+    EngineThread::shared().run([&] { status = prepared->run->run(); });
+    return status;
+  });
+}
+
+plx_status plx_prepared_outputs(const plx_prepared *prepared, plx_tensors **out, plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(prepared, "prepared"));
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    auto outputs = prepared->run->outputs();
+    *out = new plx_tensors{{outputs.begin(), outputs.end()}};
+    return Status::ok();
+  });
+}
+
+void plx_prepared_release(plx_prepared *prepared) {
+  if (!prepared)
+    return;
+  EngineThread::shared().run([&] {
+    prepared->run.reset();
+    prepared->session.reset();
+  });
+  delete prepared;
+}

@@ -98,7 +98,8 @@ public:
   static Expected<BoundOutput> make(std::string name, PortLayout layout, const RunSizes &sizes,
                                     int64_t samples, const OptionValues &options);
   void scatter(int64_t b, int64_t index, const void *row);
-  NamedTensor take() { return {std::move(name_), std::move(tensor_)}; }
+  /// Shares the memory that scatter writes.
+  NamedTensor named() const { return {name_, tensor_}; }
 
 private:
   BoundOutput() = default;

@@ -49,10 +49,9 @@ Status SequenceRun::bind(std::span<const NamedTensor> inputs, const RunOptions &
   for (BoundInput &input : inputs_) {
     if (!findInput(inputs, input.name()))
       PLX_RETURN_IF_ERROR(fillOne(input));
-    if (int64_t nan = options.refuseNan ? input.firstNan() : -1; nan >= 0)
-      return error(Code::InvalidArgument)
-             << "input \"" << input.name() << "\" holds NaN at element " << nan;
   }
+  if (options.refuseNan)
+    PLX_RETURN_IF_ERROR(checkNan());
   const auto &states = session_.model->program().states;
   for (size_t s = 0; s < states.size(); ++s)
     if (const Tensor *given =
@@ -151,7 +150,7 @@ Status SequenceRun::want(const std::vector<std::string> &asked) {
     auto state = std::find_if(program.states.begin(), program.states.end(),
                               [&](const StateInfo &s) { return s.output == name; });
     if (state != program.states.end() && schedule_.findOutput(name) < 0) {
-      finals_.push_back(static_cast<size_t>(state - program.states.begin()));
+      finals_.emplace_back(static_cast<size_t>(state - program.states.begin()), Tensor());
       continue;
     }
     Want want;
@@ -166,6 +165,7 @@ Status SequenceRun::want(const std::vector<std::string> &asked) {
                                  sizes_, graph_ ? 1 : rows(), options_));
     outputs_.push_back({target, std::move(bound)});
   }
+  key_ = session_.key;
   return Status::ok();
 }
 
@@ -195,22 +195,27 @@ Status SequenceRun::setStates(std::span<const SequenceId> ids) {
   return Status::ok();
 }
 
-Expected<Tensor> SequenceRun::stateTensor(const StateInfo &state,
-                                          std::span<const SequenceId> ids) const {
-  std::vector<int64_t> shape = {static_cast<int64_t>(state.layers.size()),
-                                static_cast<int64_t>(ids.size())};
-  shape.insert(shape.end(), state.shape.begin(), state.shape.end());
-  PLX_ASSIGN(Tensor out, Tensor::zeros(DType::F32, shape));
-  int index = static_cast<int>(&state - session_.model->program().states.data());
-  int64_t elements = ValueType{Rows::None, state.shape, DType::F32}.rowElements();
-  for (size_t b = 0; b < ids.size(); ++b) {
-    PLX_ASSIGN(Sequence * sequence, session_.store->find(ids[b]));
-    for (size_t l = 0; l < state.layers.size(); ++l)
-      std::memcpy(out.as<float>() + (l * ids.size() + b) * elements,
-                  sequence->carry + session_.store->carries()->offset(index, state.layers[l]),
-                  static_cast<size_t>(elements) * sizeof(float));
+Status SequenceRun::readStates(std::span<const SequenceId> ids) {
+  const Program &program = session_.model->program();
+  for (auto &[s, out] : finals_) {
+    const StateInfo &state = program.states[s];
+    if (!out.data) {
+      std::vector<int64_t> shape = {static_cast<int64_t>(state.layers.size()),
+                                    static_cast<int64_t>(ids.size())};
+      shape.insert(shape.end(), state.shape.begin(), state.shape.end());
+      PLX_ASSIGN(out, Tensor::zeros(DType::F32, shape));
+    }
+    size_t elements = static_cast<size_t>(out.count()) / (state.layers.size() * ids.size());
+    for (size_t b = 0; b < ids.size(); ++b) {
+      PLX_ASSIGN(Sequence * sequence, session_.store->find(ids[b]));
+      for (size_t l = 0; l < state.layers.size(); ++l)
+        std::memcpy(out.as<float>() + (l * ids.size() + b) * elements,
+                    sequence->carry +
+                        session_.store->carries()->offset(static_cast<int>(s), state.layers[l]),
+                    elements * sizeof(float));
+    }
   }
-  return out;
+  return Status::ok();
 }
 
 /// The rows of each sequence as pending ones in the batch.
@@ -248,6 +253,7 @@ Status SequenceRun::addLanes(std::span<const SequenceId> ids, int64_t begin, int
 
 void SequenceRun::gatherInputs(const plx_batch &built) {
   buffers_.resize(inputs_.size());
+  pointers_.clear();
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const ValueType &type = *inputs_[i].layout().type;
     int64_t width = type.rowElements();
@@ -256,6 +262,7 @@ void SequenceRun::gatherInputs(const plx_batch &built) {
                                                    : built.tokens;
     buffers_[i].resize(static_cast<size_t>(std::max<int64_t>(count * width, 1)));
     uint32_t *to = buffers_[i].data();
+    pointers_.push_back(to);
     if (type.rows == Rows::None) {
       inputs_[i].gather(0, 0, 0, to);
       continue;
@@ -294,12 +301,10 @@ Status SequenceRun::feed(std::span<const SequenceId> ids, int64_t begin, int64_t
       return Status::ok();
     const plx_batch &built = session_.batch.finish();
     gatherInputs(built);
-    std::vector<const void *> pointers;
-    for (const auto &buffer : buffers_)
-      pointers.push_back(buffer.data());
+    session_.key = key_; // Other runs of the session may have come between.
     PLX_ASSIGN(session_.ran, session_.executor.plan(session_.key));
-    PLX_RETURN_IF_ERROR(
-        session_.executor.run(*session_.ran, built, session_.batch.sequences(), pointers, nullptr));
+    PLX_RETURN_IF_ERROR(session_.executor.run(*session_.ran, built, session_.batch.sequences(),
+                                              pointers_, nullptr));
     scatterOutputs(built);
     return Status::ok();
   };
@@ -312,20 +317,24 @@ Status SequenceRun::feed(std::span<const SequenceId> ids, int64_t begin, int64_t
   return status;
 }
 
-Expected<std::vector<NamedTensor>> SequenceRun::take(std::span<const SequenceId> ids) {
+std::vector<NamedTensor> SequenceRun::outputs() const {
   std::vector<NamedTensor> out;
   size_t output = 0, final = 0;
   const std::vector<StateInfo> &states = session_.model->program().states;
-  for (const std::string &name : names_) {
-    if (final < finals_.size() && states[finals_[final]].output == name) {
-      PLX_ASSIGN(Tensor tensor, stateTensor(states[finals_[final]], ids));
-      out.push_back({name, std::move(tensor)});
-      ++final;
-    } else {
-      out.push_back(outputs_[output++].bound.take());
-    }
-  }
+  for (const std::string &name : names_)
+    if (final < finals_.size() && states[finals_[final].first].output == name)
+      out.push_back({name, finals_[final++].second});
+    else
+      out.push_back(outputs_[output++].bound.named());
   return out;
+}
+
+Status SequenceRun::checkNan() const {
+  for (const BoundInput &input : inputs_)
+    if (int64_t nan = input.firstNan(); nan >= 0)
+      return error(Code::InvalidArgument)
+             << "input \"" << input.name() << "\" holds NaN at element " << nan;
+  return Status::ok();
 }
 
 Expected<std::vector<int64_t>> piecesOf(const RunOptions &options, int64_t total,
@@ -344,6 +353,15 @@ Expected<std::vector<int64_t>> piecesOf(const RunOptions &options, int64_t total
   return options.chunks;
 }
 
+Status Session::Impl::checkSequence(int named) const {
+  const Program &program = model->program();
+  if (program.model.task == "sequence" || program.states.empty())
+    return Status::ok();
+  return error(Code::Unsupported) << "schedule " << program.schedules[named].name
+                                  << " keeps states, but does not take "
+                                  << "input_ids, nor is the model's task \"sequence\"";
+}
+
 Expected<std::vector<NamedTensor>> Session::Impl::runSequence(std::span<const NamedTensor> inputs,
                                                               const RunOptions &runOptions,
                                                               int named) {
@@ -352,11 +370,7 @@ Expected<std::vector<NamedTensor>> Session::Impl::runSequence(std::span<const Na
   if (!runOptions.chunks.empty() && model->wholeRequests())
     return error(Code::Unsupported)
            << "model " << model->info().name << " sees its whole input at once: it takes no chunks";
-  if (model->info().task != "sequence" && !model->program().states.empty())
-    return error(Code::Unsupported)
-           << "schedule " << run.schedule().name
-           << " keeps states, but does not take input_ids, nor is its task "
-           << "\"sequence\"";
+  PLX_RETURN_IF_ERROR(checkSequence(named));
   PLX_RETURN_IF_ERROR(run.want(runOptions.wants));
   OpenSequences sequences(*store, run.sequences());
   PLX_RETURN_IF_ERROR(run.setStates(sequences.ids));
@@ -369,7 +383,8 @@ Expected<std::vector<NamedTensor>> Session::Impl::runSequence(std::span<const Na
     PLX_RETURN_IF_ERROR(run.feed(sequences.ids, done, rows));
     done = rows;
   }
-  return run.take(sequences.ids);
+  PLX_RETURN_IF_ERROR(run.readStates(sequences.ids));
+  return run.outputs();
 }
 
 } // namespace plexus

@@ -25,6 +25,9 @@ public:
       }
   }
   OpenSequences(const OpenSequences &) = delete;
+  OpenSequences(OpenSequences &&other) : ids(std::move(other.ids)), store_(other.store_) {
+    other.ids.clear();
+  }
   std::vector<SequenceId> ids;
 
 private:
@@ -55,7 +58,11 @@ public:
   Status setStates(std::span<const SequenceId> ids);
   /// Runs rows [begin, end) of every sequence that has them.
   Status feed(std::span<const SequenceId> ids, int64_t begin, int64_t end);
-  Expected<std::vector<NamedTensor>> take(std::span<const SequenceId> ids);
+  /// Reads the final states that are wanted.
+  Status readStates(std::span<const SequenceId> ids);
+  /// In the order of the wants; they share the memory that feed and readStates write.
+  std::vector<NamedTensor> outputs() const;
+  Status checkNan() const;
 
   const Schedule &schedule() const { return schedule_; }
 
@@ -73,7 +80,6 @@ private:
   Status fillOne(BoundInput &input);
   Status bindLengths(const Tensor &lengths);
   Status checkNames(std::span<const NamedTensor> inputs) const;
-  Expected<Tensor> stateTensor(const StateInfo &state, std::span<const SequenceId> ids) const;
   Status addLanes(std::span<const SequenceId> ids, int64_t begin, int64_t end);
   void gatherInputs(const plx_batch &built);
   void scatterOutputs(const plx_batch &built);
@@ -87,11 +93,13 @@ private:
   std::vector<BoundInput> inputs_;
   std::vector<int64_t> lengths_;                   ///< [b], empty: all are whole.
   std::vector<std::pair<size_t, Tensor>> initial_; ///< Of states, by index.
-  std::vector<size_t> finals_;                     ///< States whose final values are wanted.
+  std::vector<std::pair<size_t, Tensor>> finals_;  ///< States whose final values are wanted.
   std::vector<std::string> names_;                 ///< Of the outputs, then of the final states.
   std::vector<Output> outputs_;
   std::vector<Lane> lanes_;
+  PlanKey key_;
   std::vector<std::vector<uint32_t>> buffers_; ///< [input]
+  std::vector<const void *> pointers_;         ///< [input]
 };
 
 /// The schedule for these options: "forward:subject=1" goes before "forward" where subject is 1.

@@ -12,6 +12,7 @@
 namespace plexus {
 
 class Model;
+class PreparedRun;
 class Stream;
 struct StreamOptions;
 
@@ -93,6 +94,11 @@ public:
   /// What has an option or a filling may be left out. Outputs in the order of the wants.
   Expected<std::vector<NamedTensor>> runNamed(std::span<const NamedTensor> inputs,
                                               const RunOptions &options = {});
+
+  /// runNamed for runs that are made often (PreparedRun.h); inputs are borrowed as long as it
+  /// lives. Not for models that run on tokens.
+  Expected<std::unique_ptr<PreparedRun>> prepare(std::span<const NamedTensor> inputs,
+                                                 const RunOptions &options = {});
 
   /// A stream on a schedule (Stream.h), which must not outlive the session. Unsupported for a model
   /// that keeps no states and is given no window.

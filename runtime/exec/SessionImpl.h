@@ -56,6 +56,9 @@ struct Session::Impl {
   Expected<std::vector<NamedTensor>> runSequence(std::span<const NamedTensor> inputs,
                                                  const RunOptions &runOptions, int named);
 
+  /// Whether a schedule that does not run on tokens may keep states.
+  Status checkSequence(int named) const;
+
   // ForwardCheck.cpp: what a request may ask.
   Status begin(ForwardWork &work);
   Status checkRows(const ForwardWork &work) const;

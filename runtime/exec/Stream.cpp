@@ -165,13 +165,13 @@ Expected<std::vector<NamedTensor>> Stream::push(std::span<const NamedTensor> inp
   int64_t rows = run.rows();
   if (rows > 0)
     PLX_RETURN_IF_ERROR(run.feed(ids, 0, rows));
-  PLX_ASSIGN(auto outputs, run.take(ids));
+  PLX_RETURN_IF_ERROR(run.readStates(ids));
   PLX_RETURN_IF_ERROR(s.keep(all, rows));
   if (fresh) {
     s.sequences.emplace(*s.session.store, 0);
     s.sequences->ids.swap(fresh->ids);
   }
-  return outputs;
+  return run.outputs();
 }
 
 void Stream::reset() {

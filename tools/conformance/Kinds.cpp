@@ -20,7 +20,7 @@ Expected<std::vector<NamedTensor>> runNamed(const OpenedModel &model,
   RunOptions options;
   options.wants = wants;
   options.chunks = std::move(chunks);
-  return runNamed(model, inputs, options);
+  return conformance::runNamed(model, inputs, options);
 }
 
 /// The prompts of a case: rows of input_ids without their masked columns.

@@ -1,5 +1,8 @@
 // Steady-state decoding takes nothing from the heap: counted by standing in for malloc.
+#include "SequenceModels.h"
 #include "SessionFixture.h"
+
+#include "runtime/exec/PreparedRun.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -140,6 +143,27 @@ void AllocationTest::draft(const FakeOptions &options) {
             }),
             0);
   EXPECT_EQ(*session->length(sequence), 20 + 203 * 3);
+}
+
+TEST_F(AllocationTest, PreparedRunsMakeNoneAfterTheFirst) {
+  for (auto &[model, shape] : {std::pair(accumulator(), std::vector<int64_t>{2, 30, kWidth}),
+                               std::pair(windows(false), std::vector<int64_t>{1, 2, 4}),
+                               std::pair(windows(true), std::vector<int64_t>{3, 2, 50})}) {
+    auto session = *Session::create(model);
+    std::vector<NamedTensor> inputs = {{"x", *Tensor::zeros(DType::F32, shape)}};
+    auto prepared = session->prepare(inputs);
+    ASSERT_TRUE(prepared) << prepared.status().message();
+    Status status = (*prepared)->run();
+    ASSERT_TRUE(status) << status.message();
+    (void)(*prepared)->run();
+    EXPECT_EQ(countIn([&] {
+                for (int i = 0; i < 100; ++i)
+                  status = (*prepared)->run();
+              }),
+              0)
+        << model->info().name;
+    ASSERT_TRUE(status) << status.message();
+  }
 }
 
 } // namespace
