@@ -5,11 +5,11 @@
     benchmarks/compare.py --out results                   # everything, 1 thread, then 2
     benchmarks/compare.py --only llama --weights q4 --threads 1 --rounds 5 --out results
 
-Workloads: llama (0.34 B shape: decode at a context, prefill), bert (BERT-base shape, 1 x 128 and
-8 x 128), file (decode and prefill of --file, a GGUF file or a model directory, with its own weights).
-Each round gives every peer one turn, one after another. Ceilings (read bandwidth, oneDNN's products)
-are measured in each round too. Writes OUT/compare.txt, .json and .svg. A peer that is missing or
-fails is listed with its reason. See docs/benchmarks.md.
+Workloads are the modules of benchmarks/workloads: llama (0.34 B shape: decode behind a context,
+prefill, sequences together), bert (BERT-base shape, 1 x 128 and 8 x 128), file (--file, a GGUF file or
+a model directory, with its own weights). Each round gives every peer one turn, one after another.
+Ceilings (read bandwidth, oneDNN's products) are measured in each round too. Writes OUT/compare.txt,
+.json and .svg. A peer that is missing or fails is listed with its reason. See docs/benchmarks.md.
 """
 import argparse
 import json
@@ -22,47 +22,11 @@ ROOT = os.path.dirname(HERE)
 sys.path.insert(0, HERE)
 
 from peers import Refused, environment, report, turns  # noqa: E402
+from workloads import families  # noqa: E402
 
 # Module, and what it is called.
-PEERS = {"plexus": "plexus_peer", "llama.cpp": "llamacpp_peer", "openvino": "openvino_peer",
-         "onnxruntime": "onnxruntime_peer", "torch": "torch_peer"}
-
-
-class Workload:
-    """What is measured on one model: {measure: (call, arguments, tokens)}."""
-
-    def __init__(self, name, kind, source, classes, peers, measures, context=0, prompt=0):
-        self.name, self.kind, self.source, self.classes = name, kind, source, classes
-        self.peers, self.measures = peers, measures
-        self.context, self.prompt = context, prompt
-
-
-def workloads(a):
-    """Those that were asked for, their models made where they are missing."""
-    causal = {f"decode at {a.context}": ("decode", [a.context, a.decode], a.decode),
-              f"prefill {a.prefill}": ("prefill", [a.prefill], a.prefill)}
-    context = max(a.prefill, a.context + a.decode) + 8
-    out = []
-    if "llama" in a.only:
-        out.append(Workload("llama", "causal", model(a, "llama", "BF16", a.llama), a.weights,
-                            a.peers, causal, context, 16))
-    if "bert" in a.only:
-        encode = {f"{batch} x {a.length}": ("encode", [batch, a.length], batch * a.length)
-                  for batch in a.batches}
-        out.append(Workload("bert", "encoder", model(a, "bert", "F32", a.bert),
-                            [w for w in a.weights if w != "q4"], a.peers, encode))
-    if "file" in a.only and a.file:
-        out.append(Workload("file", "causal", os.path.abspath(a.file), ["file"], a.peers, causal,
-                            context, 16))
-    return out
-
-
-def model(a, family, dtype, sizes):
-    folder = os.path.join(a.work, "-".join([family, dtype.lower(), *sizes]).replace("--", ""))
-    if not os.path.exists(os.path.join(folder, "model.safetensors")):
-        subprocess.run([sys.executable, os.path.join(HERE, "models", f"make_{family}.py"), folder,
-                        "--dtype", dtype, *sizes], check=True)
-    return folder
+PEERS = {"plexus": "plexus_peer", "plexus int8": "plexus_int8_peer", "llama.cpp": "llamacpp_peer",
+         "openvino": "openvino_peer", "onnxruntime": "onnxruntime_peer", "torch": "torch_peer"}
 
 
 class Run:
@@ -70,26 +34,41 @@ class Run:
 
     def __init__(self, a, workload, weights, threads):
         self.a, self.workload, self.weights, self.threads = a, workload, weights, threads
+        self.rounds = min(a.rounds, workload.rounds or a.rounds)
         self.open, self.rows, self.refused, self.ceilings = {}, {}, {}, []
 
     def start(self, name):
         a, w = self.a, self.workload
         env = {"PLEXUS_BINARY": a.plexus, "PLEXUS_OPTIMUM_PYTHON": a.export_python}
-        peer = turns.Peer(a.python, PEERS[name], self.threads, env, a.log)
+        version, built = self.build(name, env)
+        peer = turns.Peer(a.python, PEERS[name], turns.pinned(self.threads, a.priority), env, a.log)
         try:
-            version = peer.ask("version")
-            folder = os.path.join(a.work, w.name + "-built-" + os.path.basename(w.source))
-            os.makedirs(folder, exist_ok=True)
-            built = peer.ask("convert", source=w.source, kind=w.kind, weights=self.weights,
-                             folder=folder)
-            peer.ask("open", built=built, threads=self.threads, context=w.context, prompt=0)
+            peer.ask("open", built=built, threads=self.threads, context=w.context,
+                     sequences=w.sequences, prompt=0)
         except Refused:
             peer.close()
             raise
         self.open[name] = peer
         self.rows[name] = {"version": version, "stored": built["stored"],
-                           "token_bytes": built["token_bytes"], "built": built,
-                           "seconds": {m: [] for m in w.measures}, "first_token": []}
+                           "token_bytes": built["token_bytes"],
+                           "token_products": built["token_products"], "built": built,
+                           "seconds": {m: [] for m in w.measures}, "missing": {},
+                           "first_token": []}
+
+    def build(self, name, env):
+        """(version, built), made once by a process of its own that has no priority."""
+        a, w = self.a, self.workload
+        key = (w.name, self.weights, name)
+        if key not in a.built:
+            folder = os.path.join(a.work, w.name + "-built-" + os.path.basename(w.source))
+            os.makedirs(folder, exist_ok=True)
+            maker = turns.Peer(a.python, PEERS[name], [], env, a.log)
+            try:
+                a.built[key] = maker.ask("version"), maker.ask(
+                    "convert", source=w.source, kind=w.kind, weights=self.weights, folder=folder)
+            finally:
+                maker.close()
+        return a.built[key]
 
     def drop(self, name, error):
         print(f"  {name}: {error}", file=sys.stderr)
@@ -99,9 +78,13 @@ class Run:
 
     def turn(self, name, measured):
         w, peer, row = self.workload, self.open[name], self.rows[name]
-        for measure, (call, arguments, _) in w.measures.items():
-            seconds = peer.ask("measure", what=call, arguments=arguments)
-            if measured:
+        for measure, m in w.measures.items():
+            if measure in row["missing"]:
+                continue
+            seconds = peer.ask("measure", what=m.call, arguments=m.arguments)
+            if isinstance(seconds, str):
+                row["missing"][measure] = seconds
+            elif measured:
                 row["seconds"][measure].append(seconds)
 
     def each(self, step):
@@ -112,7 +95,7 @@ class Run:
                 self.drop(name, e)
 
     def measure_rounds(self):
-        for number in range(self.a.rounds + 1):  # the first one warms up
+        for number in range(self.rounds + 1):  # the first one warms up
             with turns.Quiet(self.a.quiet):
                 load = turns.load_average()
                 self.each(lambda name: self.turn(name, number > 0))
@@ -121,9 +104,9 @@ class Run:
 
     def first_token(self, name):
         row, w = self.rows[name], self.workload
-        for _ in range(self.a.rounds):
+        for _ in range(self.rounds):
             row["first_token"].append(self.open[name].ask(
-                "open", built=row["built"], threads=self.threads, context=w.context,
+                "open", built=row["built"], threads=self.threads, context=w.context, sequences=1,
                 prompt=w.prompt))
 
     def finish(self, name):
@@ -132,7 +115,9 @@ class Run:
     def run(self):
         w = self.workload
         print(f"{w.name} {self.weights} {self.threads} thread(s)", file=sys.stderr)
-        for name in w.peers:
+        for name in w.peers or self.a.peers:
+            if name not in self.a.peers:
+                continue
             try:
                 self.start(name)
             except Refused as e:
@@ -147,7 +132,7 @@ class Run:
         for row in self.rows.values():
             row.pop("built")
         return {"workload": w.name, "weights": self.weights, "threads": self.threads,
-                "tokens": {m: tokens for m, (_, _, tokens) in w.measures.items()},
+                "measures": {name: vars(m) for name, m in w.measures.items()},
                 "peers": {n: r for n, r in self.rows.items() if n not in self.refused},
                 "refused": self.refused, "ceilings": self.ceilings}
 
@@ -156,8 +141,7 @@ def measure_ceilings(a, threads):
     """JSON of benchmarks/ceilings: empty where it was not built."""
     if not os.path.exists(a.ceilings):
         return {}
-    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
-    run = subprocess.run(["taskset", "-c", cores, a.ceilings, "--threads", str(threads)],
+    run = subprocess.run([*turns.pinned(threads, a.priority), a.ceilings, "--threads", str(threads)],
                          capture_output=True, text=True)
     return json.loads(run.stdout) if run.returncode == 0 else {}
 
@@ -170,7 +154,7 @@ def words(text):
     return [w for w in text.split(",") if w]
 
 
-def arguments():
+def arguments(known):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     p.add_argument("--out", default="benchmark-results", help="folder of the results")
     p.add_argument("--work", default=os.path.join(ROOT, "build", "peers"),
@@ -180,27 +164,29 @@ def arguments():
     p.add_argument("--export-python", default="", help="an environment that has optimum-intel")
     p.add_argument("--plexus", default=os.path.join(ROOT, "build", "bin", "plexus"))
     p.add_argument("--ceilings", default=os.path.join(ROOT, "build", "benchmarks", "bench_ceilings"))
-    p.add_argument("--only", type=words, default=["llama", "bert", "file"])
+    p.add_argument("--only", type=words, default=list(known), help="workloads: " + ", ".join(known))
     p.add_argument("--peers", type=words, default=list(PEERS))
     p.add_argument("--weights", type=words, default=["f32", "bf16", "q8", "q4"])
     p.add_argument("--threads", type=numbers, default=[1, 2])
     p.add_argument("--rounds", type=int, default=3)
-    p.add_argument("--context", type=int, default=512)
-    p.add_argument("--decode", type=int, default=32)
-    p.add_argument("--prefill", type=int, default=512)
-    p.add_argument("--length", type=int, default=128, help="ids of a text of the encoder")
-    p.add_argument("--batches", type=numbers, default=[1, 8])
-    p.add_argument("--llama", type=str.split, default=[], help="options of models/make_llama.py")
-    p.add_argument("--bert", type=str.split, default=[], help="options of models/make_bert.py")
-    p.add_argument("--file", default="", help="a GGUF file or a model directory, for 'file'")
+    p.add_argument("--context", type=numbers, default=[512], help="ids before the steps of a decode")
+    p.add_argument("--decode", type=int, default=32, help="steps of a decode")
+    p.add_argument("--prefill", type=numbers, default=[512])
+    p.add_argument("--together", type=int, default=0, help="sequences that decode together; 0: none")
+    for module in known.values():
+        module.add_options(p)
+    p.add_argument("--priority", type=int, default=0, help="1 to 99: measure before all other work "
+                   "of the machine (chrt -f; needs the right to)")
     p.add_argument("--quiet", default="", help="a command that keeps the machine quiet: prints a "
                    "line when it is, and ends when its stdin does")
     a = p.parse_args()
-    unknown = [name for name in a.peers if name not in PEERS]
-    if unknown:
-        p.error(f"unknown peers: {', '.join(unknown)}; there are {', '.join(PEERS)}")
+    for what, asked, there in (("peers", a.peers, PEERS), ("workloads", a.only, known)):
+        unknown = [name for name in asked if name not in there]
+        if unknown:
+            p.error(f"unknown {what}: {', '.join(unknown)}; there are {', '.join(there)}")
     if a.rounds < 1:
         p.error("--rounds is at least 1")
+    a.built = {}
     a.work, a.plexus, a.ceilings = map(os.path.abspath, (a.work, a.plexus, a.ceilings))
     a.python = a.python or os.path.join(a.work, "venv", "bin", "python")
     a.export_python = a.export_python or os.path.join(a.work, "venv-export", "bin", "python")
@@ -210,7 +196,8 @@ def arguments():
 
 
 def main():
-    a = arguments()
+    known = families()
+    a = arguments(known)
     os.makedirs(a.work, exist_ok=True)
     if a.install:
         failed = {}
@@ -220,7 +207,7 @@ def main():
     os.makedirs(a.out, exist_ok=True)
     tables = []
     with open(os.path.join(a.out, "peers.log"), "w") as a.log:
-        for workload in workloads(a):
+        for workload in [w for name in a.only for w in known[name].make(a)]:
             for weights in workload.classes:
                 for threads in a.threads:
                     tables.append(Run(a, workload, weights, threads).run())

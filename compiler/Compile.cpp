@@ -183,6 +183,20 @@ Expected<std::shared_ptr<const ModelImage>> compileInMemory(const ModelSource &s
   return std::shared_ptr<const ModelImage>(std::move(image));
 }
 
+Expected<std::shared_ptr<const CodeModule>> compileProfilingCode(ModuleOp module,
+                                                                 CompileOptions options) {
+  CompileStats stats;
+  std::vector<ReportEntry> report;
+  PLX_ASSIGN(auto best, bestIsa());
+  PLX_ASSIGN(auto isas, chooseIsas(options, std::move(best)));
+  PLX_ASSIGN(plx::ModelOp model, findModel(module));
+  alignTappedTables(model);
+  PLX_ASSIGN(const ProgramPlan plan, buildProgram(model, {}));
+  options.cpu.marks = true;
+  PLX_RETURN_IF_ERROR(lowerFor(module, isas[0], options, report, stats));
+  return jitModule(module, isas[0], plan.symbols(), stats);
+}
+
 Expected<CompileResult> compileThroughCache(const ModelSource &source, CompileOptions options,
                                             const CompileCache &cache, const Progress &progress) {
   CompileStats stats;

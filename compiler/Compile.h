@@ -70,6 +70,11 @@ Expected<std::shared_ptr<const ModelImage>> compileInMemory(const ModelSource &s
                                                             const Progress &progress = {},
                                                             CompileStats *stats = nullptr);
 
+/// Code that tells which op begins (CpuOptions::marks), of a module as artifacts carry it, for this
+/// CPU and options.isas[0].
+Expected<std::shared_ptr<const CodeModule>> compileProfilingCode(mlir::ModuleOp module,
+                                                                 CompileOptions options);
+
 /// The artifact in the cache, compiled for this CPU if it is not there. What has been done before
 /// is not done again: neither code nor packed weights that an entry has.
 Expected<CompileResult> compileThroughCache(const ModelSource &source, CompileOptions options,

@@ -104,6 +104,14 @@ public:
     return compiler::compileInMemory(job.source, job.options, progress);
   }
 
+  Expected<std::shared_ptr<const CodeModule>>
+  profilingCode(const std::string &text, const CompileChoices &choices) override {
+    auto context = compiler::makeContext();
+    PLX_ASSIGN(auto module, compiler::parseModule(*context, text, "the artifact's text"));
+    PLX_ASSIGN(CompileOptions options, readChoices(choices));
+    return compiler::compileProfilingCode(*module, options);
+  }
+
   Expected<std::string> printModule(const std::string &model, const std::string &afterPass,
                                     const CompileChoices &choices) override {
     Job job;

@@ -42,6 +42,7 @@ struct CpuOptions {
   Products products = Products::Auto;
   Compute compute = Compute::Auto;
   Decompositions decompose = Decompositions::Needed;
+  bool marks = false; ///< Code that tells the host which op begins (plx_host::mark).
 };
 
 /// One line of `--report`: which form an op of a segment was given, and why.

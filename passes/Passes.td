@@ -303,6 +303,48 @@ def RowLoops : Pass<"plx-row-loops", "mlir::func::FuncOp"> {
                            "mlir::scf::SCFDialect", "mlir::vector::VectorDialect"];
 }
 
+def LabelOps : Pass<"plx-label-ops", "mlir::ModuleOp"> {
+  let summary = "Note in each op's location what it is and moves, for profiling code";
+  let description = [{
+    Runs only for code that is profiled (`plexus bench --profile`), after plx-number-parameters. The
+    location carries the op's name, its places in the segment's weight and state tables, the
+    tensors it reads and writes with their bytes a row, and its multiplications a row. What the op
+    is lowered to inherits it.
+
+    Before:
+    ```mlir
+    %1 = plx.rms_norm %x, %w {eps = 1.0e-05 : f32} : tensor<?x64xf32>, tensor<64xf32> loc("in")
+    ```
+    After:
+    ```mlir
+    %1 = plx.rms_norm ... loc(fused<{plexus.op = "plx.rms_norm", weights = array<i64: 0>,
+           reads = array<i64: 0, 0, 256>, writes = array<i64: 1, 0, 256>}>["in"])
+    ```
+  }];
+}
+
+def MarkOps : Pass<"plx-mark-ops", "mlir::ModuleOp"> {
+  let summary = "Tell the host which op begins, in profiling code";
+  let description = [{
+    Ahead of each loop or call at the top of a segment, or of one of its branches, whose label
+    (plx-label-ops) differs from that of the one before, `plx_host::mark` is called with the label
+    as text. Loops that fusion made of several ops have one mark; a tensor that stays within them is
+    not counted as moved.
+
+    Before:
+    ```mlir
+    scf.parallel (%t) = (%c0) to (%T) step (%c1) { ... } loc(fused<{plexus.op = "plx.rms_norm", ...}>)
+    ```
+    After:
+    ```mlir
+    llvm.mlir.global internal constant @attn_mark_0("plx.rms_norm w0 bT512\00")
+    llvm.call %mark(%self, %text) : !llvm.ptr, (!llvm.ptr, !llvm.ptr) -> ()
+    scf.parallel ...
+    ```
+  }];
+  let dependentDialects = ["mlir::LLVM::LLVMDialect"];
+}
+
 def PlanScratch : Pass<"plx-plan-scratch", "mlir::ModuleOp"> {
   let summary = "Place a segment's buffers in its call's scratch by lifetime";
   let description = [{

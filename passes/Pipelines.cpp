@@ -68,6 +68,8 @@ Stages modelStages(const ModelOptions &options) {
 Stages cpuStages(const emit::Isa &isa, const CpuOptions &options) {
   Stages stages;
   add(stages, createNumberParameters());
+  if (options.marks)
+    add(stages, createLabelOps());
   DecomposeOptions decompositions;
   decompositions.all = options.decompose == Decompositions::All;
   add(stages, createDecompose(decompositions));
@@ -85,6 +87,8 @@ Stages cpuStages(const emit::Isa &isa, const CpuOptions &options) {
   add(stages, createRowLoops(rows), true);
   add(stages, createExpandMath(), true);
   add(stages, createCSEPass());
+  if (options.marks)
+    add(stages, createMarkOps());
   add(stages, createPlanScratch());
   add(stages, createOutlineParallel());
   add(stages, createSegmentAbi());

@@ -5,8 +5,9 @@ A module has
     REFUSALS  {weight class: why it is not there}, where there is more to say than that
     version() text
     convert(source, kind, weights, folder)   makes the file that is run; not timed; returns a Built
-    load(built, threads, context)            loads it; returns an object with, by kind,
-        causal   prefill(n), decode(context, n)
+    load(built, threads, context, sequences) loads it with room for so many tokens of each of so many
+                                             sequences; returns an object with, by kind,
+        causal   prefill(n), decode(context, n), together(sequences, context, n)
         encoder  encode(batch, length)
       each returning seconds; first_token(prompt) and memory() where the worker's own, which time
       load() with a first prefill and read the process's peak, do not fit.
@@ -29,6 +30,7 @@ class Built:
     stored: str  # what the weights are, in words
     token_bytes: int  # weights read for one token: all but the embedding table's
     vocabulary: int
+    token_products: int = 0  # multiplications of a token in matrices, without the head's
 
 
 def ids(count, vocabulary):

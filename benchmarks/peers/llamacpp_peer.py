@@ -58,7 +58,9 @@ def built(path, kind, stored):
     tensors = {t.name: t for t in gguf.GGUFReader(path).tensors}
     read = sum(int(t.n_bytes) for name, t in tensors.items()
                if name != "token_embd.weight" or "output.weight" not in tensors)
-    return Built(path, kind, stored, read, int(tensors["token_embd.weight"].shape[1]))
+    products = sum(int(np.prod(t.shape)) for name, t in tensors.items()
+                   if len(t.shape) == 2 and name not in ("token_embd.weight", "output.weight"))
+    return Built(path, kind, stored, read, int(tensors["token_embd.weight"].shape[1]), products)
 
 
 def convert(source, kind, weights, folder):
@@ -83,14 +85,15 @@ def convert(source, kind, weights, folder):
 
 
 class Causal:
-    def __init__(self, built, threads, context):
+    def __init__(self, built, threads, context, sequences):
         api.llama_backend_init()
         self.model = api.llama_model_load_from_file(built.path.encode(),
                                                     api.llama_model_default_params())
         if not self.model:
             raise Refused("cannot load " + os.path.basename(built.path))
         p = api.llama_context_default_params()
-        p.n_ctx, p.n_batch, p.n_ubatch = context, 512, 512
+        p.n_ctx, p.n_batch, p.n_ubatch = context * sequences, 512, 512
+        p.n_seq_max, p.kv_unified = sequences, True
         p.n_threads = p.n_threads_batch = threads
         self.context = api.llama_init_from_model(self.model, p)
         self.vocabulary = built.vocabulary
@@ -125,6 +128,31 @@ class Causal:
             token = self.next()
         return clock() - begin
 
+    def step(self, tokens, at):
+        """The next token of each sequence, of which each has `at` tokens behind it."""
+        batch = api.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for s, token in enumerate(tokens):
+            batch.token[s], batch.pos[s], batch.logits[s] = token, at, 1
+            batch.n_seq_id[s], batch.seq_id[s][0] = 1, s
+        failed = api.llama_decode(self.context, batch)
+        api.llama_batch_free(batch)
+        if failed:
+            raise Refused("llama_decode failed")
+        rows = (api.llama_get_logits_ith(self.context, s) for s in range(len(tokens)))
+        return [int(np.ctypeslib.as_array(r, (self.vocabulary,)).argmax()) for r in rows]
 
-def load(built, threads, context):
-    return Causal(built, threads, context)
+    def together(self, sequences, context, n):
+        """The prompt's states are shared, what follows is each sequence's own."""
+        self.prefill(context)
+        tokens = [self.next()] * sequences
+        for s in range(1, sequences):
+            api.llama_memory_seq_cp(api.llama_get_memory(self.context), 0, s, -1, -1)
+        begin = clock()
+        for at in range(context, context + n):
+            tokens = self.step(tokens, at)
+        return clock() - begin
+
+
+def load(built, threads, context, sequences):
+    return Causal(built, threads, context, sequences)

@@ -30,7 +30,8 @@ def convert(source, kind, weights, folder):
         os.rename(path + ".new", path)
     model = Checkpoint(source)
     return Built(path, kind, WEIGHTS[kind][weights],
-                 model.matrix_elements() * BITS[weights] // 8, model.config["vocab_size"])
+                 model.matrix_elements() * BITS[weights] // 8, model.config["vocab_size"],
+                 model.products())
 
 
 def convert_causal(source, weights, path, folder):
@@ -63,13 +64,13 @@ class Causal:
         self.model = genai.Model(config)
         self.vocabulary = built.vocabulary
 
-    def begin(self, count, more):
+    def begin(self, count, more, sequences=1):
         p = self.genai.GeneratorParams(self.model)
         p.set_search_options(max_length=count + more + 2, min_length=count + more + 2,
-                             do_sample=False)
+                             do_sample=False, batch_size=sequences)
         generator = self.genai.Generator(self.model, p)
         start = clock()
-        generator.append_tokens(np.array([ids(count, self.vocabulary)], np.int32))
+        generator.append_tokens(np.array([ids(count, self.vocabulary)] * sequences, np.int32))
         generator.generate_next_token()
         return generator, clock() - start
 
@@ -77,7 +78,10 @@ class Causal:
         return self.begin(n, 1)[1]
 
     def decode(self, context, n):
-        generator, _ = self.begin(context, n)
+        return self.together(1, context, n)
+
+    def together(self, sequences, context, n):
+        generator, _ = self.begin(context, n, sequences)
         start = clock()
         for _ in range(n):
             generator.generate_next_token()
@@ -99,5 +103,5 @@ class Encoder:
         return clock() - start
 
 
-def load(built, threads, context):
+def load(built, threads, context, sequences):
     return {"causal": Causal, "encoder": Encoder}[built.kind](built, threads)

@@ -38,7 +38,7 @@ def convert(source, kind, weights, folder):
     body = model.matrix_elements() - head
     return Built(path, kind, WEIGHTS[kind][weights],
                  int(body * BITS[weights] + head * HEAD_BITS[weights]) // 8,
-                 model.config["vocab_size"])
+                 model.config["vocab_size"], model.products())
 
 
 def convert_causal(source, weights, path, folder):
@@ -79,7 +79,11 @@ class Causal:
 
         self.genai = genai
         self.vocabulary = built.vocabulary
-        self.pipeline = genai.LLMPipeline(built.path, "CPU", **settings(built, threads))
+        # Prompts are the same in each round: a cache of prefixes would answer them.
+        plan = genai.SchedulerConfig()
+        plan.enable_prefix_caching, plan.max_num_batched_tokens = False, 1 << 20
+        self.pipeline = genai.LLMPipeline(built.path, "CPU", scheduler_config=plan,
+                                          **settings(built, threads))
 
     def generate(self, count, more):
         """Times at which tokens were there, seconds from the start."""
@@ -125,5 +129,5 @@ class Encoder:
         return clock() - start
 
 
-def load(built, threads, context):
+def load(built, threads, context, sequences):
     return {"causal": Causal, "encoder": Encoder}[built.kind](built, threads)

@@ -24,14 +24,22 @@ def version():
 
 
 def convert(source, kind, weights, folder):
-    path = os.path.join(folder, f"plexus-{weights}.plx")
+    return compiled(source, kind, weights, folder, WEIGHTS[kind][weights], "auto")
+
+
+def compiled(source, kind, weights, folder, stored, compute):
+    path = os.path.join(folder, f"plexus-{weights}-{compute}.plx")
     choice = [] if weights == "file" else ["--weights", weights]
-    call("compile", source, "-o", path, "--no-cache", *choice, *COMPILE)
+    call("compile", source, "-o", path, "--no-cache", "--compute", compute, *choice, *COMPILE)
     program = json.loads(call("inspect", path, "--json"))["program"]
     # What is no matrix of a product, and not small, is an embedding.
     read = sum(w["bytes"] for w in program["weights"]
                if w["encoding"] != "dense" or len(w["shape"]) == 1)
-    return Built(path, kind, WEIGHTS[kind][weights], read, program["model"]["vocab_size"])
+    # The head's weights are those of its vocabulary's size.
+    vocabulary = program["model"]["vocab_size"]
+    products = sum(w["shape"][0] * w["shape"][1] for w in program["weights"]
+                   if w["encoding"] != "dense" and w["shape"][0] != vocabulary)
+    return Built(path, kind, stored, read, vocabulary, products)
 
 
 class Model:
@@ -56,7 +64,12 @@ class Model:
         return self.bench("--prefill", n, "--decode", 0)["prefill"]["median_seconds"]
 
     def decode(self, context, n):
-        out = self.bench("--prefill", 0, "--decode", n, "--context", context)
+        return self.together(1, context, n)
+
+    def together(self, sequences, context, n):
+        # The prompt ahead of the steps warms up.
+        out = self.bench("--prefill", 0, "--decode", n, "--context", context, "--batch", sequences,
+                         "--warm-up", 0)
         return out["decode"]["median_seconds"]
 
     def encode(self, batch, length):
@@ -68,5 +81,5 @@ class Model:
         return self.peak
 
 
-def load(built, threads, context):
+def load(built, threads, context, sequences):
     return Model(built, threads)

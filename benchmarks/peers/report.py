@@ -22,14 +22,18 @@ def best_ceiling(table, name):
 def summarize(table):
     """What the text and the picture show: {measure: {peer: numbers}}."""
     out = {}
-    for measure, tokens in table["tokens"].items():
+    for measure, m in table["measures"].items():
         rows = {}
         for name, row in table["peers"].items():
-            median, least, most = rates(row, measure, tokens)
+            if not row["seconds"][measure]:
+                continue
+            median, least, most = rates(row, measure, m["tokens"])
             rows[name] = {"median": median, "min": least, "max": most}
-            read = best_ceiling(table, "read")
-            if measure.startswith("decode") and read:
-                rows[name]["share"] = median * row["token_bytes"] / read
+            ceiling = best_ceiling(table, m["bound"])
+            cost = (row["token_bytes"] / m["shared"] if m["bound"] == "read"
+                    else 2 * row["token_products"])
+            if ceiling and cost:
+                rows[name]["share"] = median * cost / ceiling
         ours = rows.get("plexus")
         for numbers in rows.values():
             if ours:
@@ -50,12 +54,14 @@ def table_text(table):
     lines = [f"{table['workload']}, weights {table['weights']}, {table['threads']} thread(s)",
              "  ceilings: " + ceiling_text(table)]
     for measure, rows in summarize(table).items():
-        lines.append(f"  {measure:<16}{'tokens/s':>10}{'min':>9}{'max':>9}  plexus/peer  of ceiling")
+        lines.append(f"  {measure:<18}{'tokens/s':>10}{'min':>9}{'max':>9}  plexus/peer  of ceiling")
         for name, r in sorted(rows.items(), key=lambda item: -item[1]["median"]):
-            ratio = f"{r['ratio']:.2f}" if name != "plexus" and "ratio" in r else ""
+            ratio = f"{r['ratio']:.2f}" if not name.startswith("plexus") and "ratio" in r else ""
             share = f"{100 * r['share']:.0f} %" if "share" in r else ""
-            lines.append(f"    {name:<14}{r['median']:>10.1f}{r['min']:>9.1f}{r['max']:>9.1f}"
+            lines.append(f"    {name:<16}{r['median']:>10.1f}{r['min']:>9.1f}{r['max']:>9.1f}"
                          f"{ratio:>13}{share:>12}")
+        lines += [f"    {name:<14}not measured: {row['missing'][measure]}"
+                  for name, row in table["peers"].items() if measure in row["missing"]]
     lines.append("  files")
     for name, row in table["peers"].items():
         first = row["first_token"]
@@ -81,7 +87,7 @@ def bar_lines(title, rows, top):
     out = [f'<text x="10" y="{top}" font-weight="bold">{escape(title)}</text>']
     for i, (name, r) in enumerate(sorted(rows.items(), key=lambda item: -item[1]["median"])):
         y, scale = top + 8 + 20 * i, 420 / widest
-        color = "#d2691e" if name == "plexus" else "#8fa3b5"
+        color = "#d2691e" if name.startswith("plexus") else "#8fa3b5"
         middle = y + 7
         out += [f'<text x="120" y="{y + 11}" text-anchor="end">{escape(name)}</text>',
                 f'<rect x="130" y="{y}" width="{r["median"] * scale:.1f}" height="14" fill="{color}"/>',

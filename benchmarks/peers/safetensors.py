@@ -30,3 +30,8 @@ class Checkpoint:
         """Elements of the matrices, embeddings left out: what a token's products read."""
         return sum(int(np.prod(t["shape"])) for name, t in self.header.items()
                    if name != "__metadata__" and len(t["shape"]) == 2 and "embed" not in name)
+
+    def products(self):
+        """Multiplications of a token in matrices, the head left out."""
+        head = self.header.get("lm_head.weight")
+        return self.matrix_elements() - (int(np.prod(head["shape"])) if head else 0)

@@ -18,7 +18,7 @@ def version():
 def convert(source, kind, weights, folder):
     model = Checkpoint(source)
     return Built(source, kind, WEIGHTS[kind][weights], model.matrix_elements() * WIDTH[weights],
-                 model.config["vocab_size"])
+                 model.config["vocab_size"], model.products())
 
 
 def from_pretrained(built):
@@ -37,9 +37,9 @@ class Causal:
         out = self.model(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return out.logits[:, -1:].argmax(-1)
 
-    def begin(self, n):
+    def begin(self, n, sequences=1):
         cache = transformers.DynamicCache(config=self.model.config)
-        return cache, self.feed(torch.tensor([ids(n, self.vocabulary)]), cache)
+        return cache, self.feed(torch.tensor([ids(n, self.vocabulary)] * sequences), cache)
 
     def prefill(self, n):
         start = clock()
@@ -47,7 +47,10 @@ class Causal:
         return clock() - start
 
     def decode(self, context, n):
-        cache, token = self.begin(context)
+        return self.together(1, context, n)
+
+    def together(self, sequences, context, n):
+        cache, token = self.begin(context, sequences)
         start = clock()
         for _ in range(n):
             token = self.feed(token, cache)
@@ -66,6 +69,6 @@ class Encoder:
         return clock() - start
 
 
-def load(built, threads, context):
+def load(built, threads, context, sequences):
     torch.set_num_threads(threads)
     return {"causal": Causal, "encoder": Encoder}[built.kind](from_pretrained(built))

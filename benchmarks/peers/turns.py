@@ -10,16 +10,23 @@ from . import Refused
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+def pinned(threads, priority=0):
+    """A command that keeps what follows it on the last `threads` cores (the system's own work
+    prefers the first), before all other work of the machine if `priority` is 1 to 99."""
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[-threads:]))
+    first = ["chrt", "-f", str(priority)] if priority else []
+    return [*first, "taskset", "-c", cores, "env", f"OMP_NUM_THREADS={threads}"]
+
+
 class Peer:
-    """A worker pinned to the first `threads` cores; stopped (SIGSTOP) whenever it is not asked, so
+    """A worker behind the command `pinned`; stopped (SIGSTOP) whenever it is not asked, so
     that threads that spin do not disturb the one whose turn it is."""
 
-    def __init__(self, python, module, threads, environment, log):
+    def __init__(self, python, module, pinned, environment, log):
         self.module, self.log = module, log
-        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:threads]))
-        env = os.environ | environment | {"OMP_NUM_THREADS": str(threads)}
+        env = os.environ | environment
         self.process = subprocess.Popen(
-            ["taskset", "-c", cores, python, "-m", "peers.worker", module], cwd=HERE, env=env,
+            [*pinned, python, "-m", "peers.worker", module], cwd=HERE, env=env,
             text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
             start_new_session=True)
 

@@ -36,10 +36,10 @@ class Worker:
             raise Refused(getattr(self.peer, "REFUSALS", {}).get(weights, f"has no weights of class {weights}"))
         return vars(self.peer.convert(source, kind, weights, folder))
 
-    def open(self, built, threads, context, prompt):
+    def open(self, built, threads, context, sequences, prompt):
         """Seconds from nothing but imports to the first token of a prompt; 0 without one."""
         begin = clock()
-        self.handle = self.peer.load(Built(**built), threads, context)
+        self.handle = self.peer.load(Built(**built), threads, context, sequences)
         if not prompt:
             return 0
         if hasattr(self.handle, "first_token"):
@@ -48,6 +48,9 @@ class Worker:
         return clock() - begin
 
     def measure(self, what, arguments):
+        """Seconds, or why there are none."""
+        if not hasattr(self.handle, what):
+            return f"has no {what}"
         return getattr(self.handle, what)(*arguments)
 
     def memory(self):

@@ -74,6 +74,9 @@ typedef struct plx_host {
   /* out[m][n] = x[m][k] * W, W packed in `layout` (plx_layout). Rows of x and out are contiguous with
    * the given strides (elements). Returns 0, or a plx status code. */
   int32_t (*matmul)(void *self, const struct plx_matmul *args);
+  /* Called by profiling code alone (no artifact holds any): what `op` names begins now.
+   * `op` lives as long as the code; its form is runtime/profile/OpText.h's. */
+  void (*mark)(void *self, const char *op);
 } plx_host;
 
 /* Packed layouts of a product's weight, logical [K][N] (y = x W), zero-padded to whole blocks.

@@ -84,6 +84,10 @@ public:
   virtual Expected<std::shared_ptr<const ModelImage>>
   compileInMemory(const std::string &model, const CompileChoices &choices,
                   const CompileProgress &progress) = 0;
+  /// Profiling code (runtime/profile/Profile.h) of an artifact's text, for ISA choices.isas[0] and as
+  /// `choices` say, which should be the artifact's.
+  virtual Expected<std::shared_ptr<const CodeModule>>
+  profilingCode(const std::string &text, const CompileChoices &choices) = 0;
   /// The module as text after a pass; "import": as the front end made it.
   virtual Expected<std::string> printModule(const std::string &model, const std::string &afterPass,
                                             const CompileChoices &choices) = 0;

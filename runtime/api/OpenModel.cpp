@@ -48,7 +48,9 @@ Expected<OpenedModelPtr> openModel(const std::string &path, const OpenOptions &o
   auto begin = std::chrono::steady_clock::now();
   std::shared_ptr<const ModelImage> image;
   double compiled = 0;
+  std::string artifact;
   if (isArtifact(path)) {
+    artifact = path;
     PLX_ASSIGN(image, loadArtifact(path));
   } else {
     PLX_ASSIGN(CompilerService * service, compilerService());
@@ -61,11 +63,13 @@ Expected<OpenedModelPtr> openModel(const std::string &path, const OpenOptions &o
                  service->compileThroughCache(path, options.compile, options.progress));
       compiled = secondsSince(begin);
       begin = std::chrono::steady_clock::now();
-      PLX_ASSIGN(image, loadArtifact(reply.paths.front()));
+      artifact = reply.paths.front();
+      PLX_ASSIGN(image, loadArtifact(artifact));
     }
   }
   PLX_ASSIGN(OpenedModelPtr model, openImage(std::move(image), path));
   auto out = std::make_shared<OpenedModel>(*model);
+  out->artifact = std::move(artifact);
   out->loadSeconds = secondsSince(begin);
   out->compileSeconds = compiled;
   return OpenedModelPtr(std::move(out));

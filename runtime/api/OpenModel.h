@@ -11,7 +11,8 @@ namespace plexus {
 
 /// A model with what belongs to it. Immutable and shared.
 struct OpenedModel {
-  std::string path; ///< As it was asked for: what messages name.
+  std::string path;     ///< As it was asked for: what messages name.
+  std::string artifact; ///< The file that is mapped, in the cache or elsewhere; empty: memory.
   std::shared_ptr<const Model> model;
   std::shared_ptr<const Tokenizer> tokenizer; ///< Null where the model has none.
   std::shared_ptr<const TextCodec> codec; ///< The tokenizer as the engine uses it; null without.

@@ -1,6 +1,8 @@
 // Addresses for a batch's sizes, then one call a step.
 #include "runtime/exec/Executor.h"
 
+#include "runtime/profile/Profile.h"
+
 #include <algorithm>
 #include <bit>
 
@@ -107,8 +109,18 @@ Status Executor::run(const RunPlan &plan, const plx_batch &batch,
   bindStates(sequences);
   host_.pool().applyToCallingThread();
   const Schedule &schedule = model_.program().schedules[plan.key.schedule];
-  for (const PlannedStep &planned : plan.steps)
+  Profile *profile = Profile::active();
+  if (profile)
+    profile->beginRun(model_.program(), plan.key.schedule, batch);
+  for (const PlannedStep &planned : plan.steps) {
+    if (profile)
+      profile->beginStep(planned.step);
     PLX_RETURN_IF_ERROR(runStep(planned, schedule, plan.key.schedule, batch));
+    if (profile)
+      profile->endStep();
+  }
+  if (profile)
+    profile->endRun();
   return Status::ok();
 }
 

@@ -1,6 +1,8 @@
 // C entry points that lead back into the host's objects.
 #include "runtime/exec/Host.h"
 
+#include "runtime/profile/Profile.h"
+
 namespace plexus {
 
 Host::Host(ThreadPool &pool) : pool_(pool), matmul_(pool) {
@@ -10,6 +12,10 @@ Host::Host(ThreadPool &pool) : pool_(pool), matmul_(pool) {
   };
   table_.matmul = [](void *self, const plx_matmul *args) {
     return static_cast<Host *>(self)->matmul_.run(*args);
+  };
+  table_.mark = [](void *, const char *op) {
+    if (Profile *profile = Profile::active())
+      profile->mark(op);
   };
 }
 

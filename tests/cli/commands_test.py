@@ -114,6 +114,35 @@ class Output(CommandTest):
         self.assertEqual(len(made["decode"]["seconds"]), 3)
         self.assertGreater(made["peak_memory_bytes"], 0)
 
+    def test_bench_of_sequences_together(self):
+        made = self.document("bench", ARTIFACT, "--prefill", "0", "--decode", "4", "--context",
+                             "8", "--batch", "3", "--reps", "1", "--warm-up", "0", "--json")
+        self.assertEqual(made["decode"]["tokens"], 12)
+
+    def test_bench_profiles_ops(self):
+        made = self.document("bench", ARTIFACT, "--prefill", "16", "--decode", "4", "--context",
+                             "8", "--reps", "1", "--profile", "--trace", path("trace.json"),
+                             "--html", path("page.html"), "--json")["profile"]
+        self.assertGreater(made["ceilings"]["read"], 0)
+        self.assertEqual([part["name"] for part in made["parts"]], ["prefill", "decode"])
+        for part in made["parts"]:
+            names = {(op["segment"], op["op"]) for op in part["ops"]}
+            self.assertIn(("attn", "attn.attention"), names)
+            self.assertIn(("", "(between steps)"), names)
+            self.assertAlmostEqual(sum(op["share_of_time"] for op in part["ops"]), 1, 6)
+        head = next(op for op in made["parts"][1]["ops"]
+                    if op["segment"] == "head" and "linear" in op["op"])
+        # Of each of four steps: the head's 263 x 64 weights, multiplied and added.
+        self.assertEqual(head["operations"], 4 * 2 * 263 * 64)
+        self.assertGreaterEqual(head["bytes"], 4 * 263 * 64)
+        self.assertGreater(head["share_of_ceiling"], 0)
+        with open(path("trace.json")) as f:
+            events = json.load(f)["traceEvents"]
+        self.assertIn("attn.attention", {e["name"] for e in events})
+        self.assertTrue(all(e["ph"] == "X" and e["dur"] >= 0 for e in events))
+        with open(path("page.html")) as f:
+            self.assertIn('"timeline":[[', f.read())
+
     def test_inspect_and_plugins(self):
         made = self.document("inspect", ARTIFACT, "--verify", "--json")
         self.assertTrue(made["verified"])

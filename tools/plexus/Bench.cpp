@@ -1,6 +1,7 @@
 // plexus bench: how fast a model runs, repeat by repeat.
 #include "Command.h"
 
+#include "Profiled.h"
 #include "Progress.h"
 #include "runtime/api/Generate.h"
 #include "runtime/exec/PreparedRun.h"
@@ -22,8 +23,11 @@ struct Arguments {
   std::string inputs;
   /// Not given: 512, 64 and 512, or what fits a shorter context.
   std::optional<int64_t> prefill, decode, context;
-  int reps = 5;
-  bool jit = false, json = false;
+  int64_t batch = 1; ///< Sequences at once.
+  int reps = 5, warmUp = 1;
+  bool jit = false, json = false, profile = false;
+  std::string trace, html;
+  bool profiles() const { return profile || !trace.empty() || !html.empty(); }
 };
 
 /// One thing that is timed.
@@ -51,30 +55,68 @@ std::vector<int32_t> someIds(int64_t count, int64_t vocabulary) {
   return ids;
 }
 
-/// One warm-up, then the repeats.
-Status repeat(Part &part, int reps, const std::function<Expected<double>()> &once) {
+/// Repeats to warm up, then those that count, which `profile` sees if there is one.
+Status repeat(Part &part, const Arguments &a, Profile *profile,
+              const std::function<Expected<double>()> &once) {
   const CompileProgress bar = progressBar();
-  for (int i = 0; i <= reps; ++i) {
+  for (int i = -a.warmUp; i < a.reps; ++i) {
     if (bar)
-      bar(part.name, static_cast<uint64_t>(i), static_cast<uint64_t>(reps) + 1);
+      bar(part.name, static_cast<uint64_t>(i + a.warmUp), static_cast<uint64_t>(a.reps + a.warmUp));
+    if (profile && i >= 0)
+      profile->activate();
     auto seconds = once();
+    if (profile)
+      profile->deactivate();
     PLX_RETURN_IF_ERROR(seconds.status().at(part.name));
-    if (i > 0)
+    if (i >= 0)
       part.seconds.push_back(*seconds);
   }
   return Status::ok();
 }
 
-Expected<GenerationTiming> generateOnce(const OpenedModel &model, int64_t prompt,
-                                        int64_t newTokens) {
-  GenerateRequest request;
-  request.promptIds = someIds(prompt, model.info().vocabSize);
-  request.strategy = "greedy";
-  request.maxTokens = newTokens;
-  request.ignoreEos = true;
-  const GenerationResult result = generate(model, request);
-  PLX_RETURN_IF_ERROR(result.status);
-  return result.timing;
+/// When the ids of sequences that are generated together came, seconds from the start.
+using Times = std::vector<std::vector<double>>;
+
+Expected<Times> generateOnce(const OpenedModel &model, int64_t sequences, int64_t prompt,
+                             int64_t newTokens) {
+  using Clock = std::chrono::steady_clock;
+  Times times(static_cast<size_t>(sequences));
+  std::vector<std::shared_ptr<GenerationHandle>> handles;
+  const auto begin = Clock::now();
+  for (std::vector<double> &own : times) {
+    own.reserve(static_cast<size_t>(newTokens));
+    GenerateRequest request;
+    request.promptIds = someIds(prompt, model.info().vocabSize);
+    request.strategy = "greedy";
+    request.maxTokens = newTokens;
+    request.ignoreEos = true;
+    request.onPiece = [&own, begin](const GenerationPiece &piece) {
+      const double now = std::chrono::duration<double>(Clock::now() - begin).count();
+      own.insert(own.end(), piece.ids.size(), now);
+      return true;
+    };
+    PLX_ASSIGN(auto handle, startGenerate(model, request));
+    handles.push_back(std::move(handle));
+  }
+  Status status;
+  for (auto &handle : handles)
+    if (GenerationResult result = handle->wait(); !result.status)
+      status = result.status;
+  PLX_RETURN_IF_ERROR(status);
+  return times;
+}
+
+/// Seconds of `tokens` ids, by the rate from when all sequences had their first to when one ended.
+double decodeSeconds(const Times &times, int64_t tokens) {
+  double begin = 0, end = times.front().back();
+  for (const std::vector<double> &own : times) {
+    begin = std::max(begin, own.front());
+    end = std::min(end, own.back());
+  }
+  int64_t made = 0;
+  for (const std::vector<double> &own : times)
+    made += std::count_if(own.begin(), own.end(), [&](double t) { return t > begin && t <= end; });
+  return (end - begin) * static_cast<double>(tokens) / static_cast<double>(made);
 }
 
 /// `prepared`: of models that do not run on tokens, otherwise null.
@@ -93,7 +135,8 @@ Expected<double> runOnce(Session &session, PreparedRun *prepared,
 }
 
 Status benchRun(const Arguments &a, const OpenedModel &model, const std::string &name,
-                int64_t tokens, const std::vector<NamedTensor> &inputs, std::vector<Part> &parts) {
+                int64_t tokens, const std::vector<NamedTensor> &inputs, std::vector<Part> &parts,
+                Profile *profile) {
   Expected<std::unique_ptr<Session>> session = Status();
   EngineThread::shared().run([&] { session = Session::create(model.model); });
   if (!session)
@@ -104,8 +147,9 @@ Status benchRun(const Arguments &a, const OpenedModel &model, const std::string 
       prepared = *std::move(made);
   });
   Part &part = parts.emplace_back(Part{name, tokens, {}});
-  const Status status =
-      repeat(part, a.reps, [&] { return runOnce(**session, prepared.get(), inputs); });
+  const Status status = repeat(part, a, profile, [&] {
+    return runOnce(**session, prepared.get(), inputs);
+  });
   EngineThread::shared().run([&] {
     prepared.reset();
     session->reset();
@@ -135,25 +179,29 @@ Expected<Lengths> lengths(const Arguments &a, int64_t most) {
 }
 
 Status benchCausal(const Arguments &a, const Lengths &l, const OpenedModel &model,
-                   std::vector<Part> &parts) {
+                   std::vector<Part> &parts, Profile *profile) {
   if (l.prefill > 0) {
-    Part &part = parts.emplace_back(Part{"prefill", l.prefill, {}});
-    PLX_RETURN_IF_ERROR(repeat(part, a.reps, [&]() -> Expected<double> {
-      PLX_ASSIGN(GenerationTiming t, generateOnce(model, l.prefill, 1));
-      return t.firstTokenSeconds;
+    Part &part = parts.emplace_back(Part{"prefill", a.batch * l.prefill, {}});
+    PLX_RETURN_IF_ERROR(repeat(part, a, profile, [&]() -> Expected<double> {
+      PLX_ASSIGN(const Times times, generateOnce(model, a.batch, l.prefill, 1));
+      double last = 0;
+      for (const std::vector<double> &own : times)
+        last = std::max(last, own.front());
+      return last;
     }));
   }
   if (l.decode == 0)
     return Status::ok();
-  Part &part = parts.emplace_back(Part{"decode", l.decode, {}, l.context});
-  return repeat(part, a.reps, [&]() -> Expected<double> {
+  Part &part = parts.emplace_back(Part{"decode", a.batch * l.decode, {}, l.context});
+  return repeat(part, a, profile, [&]() -> Expected<double> {
     // The first token is the prompt's; those behind it are timed.
-    PLX_ASSIGN(GenerationTiming t, generateOnce(model, l.context, l.decode + 1));
-    return t.totalSeconds - t.firstTokenSeconds;
+    PLX_ASSIGN(const Times times, generateOnce(model, a.batch, l.context, l.decode + 1));
+    return decodeSeconds(times, part.tokens);
   });
 }
 
-Status benchAll(const Arguments &a, const OpenedModel &model, std::vector<Part> &parts) {
+Status benchAll(const Arguments &a, const OpenedModel &model, std::vector<Part> &parts,
+                Profile *profile = nullptr) {
   if (!a.inputs.empty()) {
     PLX_ASSIGN(auto source, openSafetensors(a.inputs));
     std::vector<NamedTensor> inputs;
@@ -161,7 +209,7 @@ Status benchAll(const Arguments &a, const OpenedModel &model, std::vector<Part> 
       const TensorView *view = source->find(name);
       inputs.push_back({name, Tensor::borrow(view->dtype, view->shape, view->bytes)});
     }
-    return benchRun(a, model, "run", 0, inputs, parts);
+    return benchRun(a, model, "run", 0, inputs, parts, profile);
   }
   const int64_t most = model.info().context;
   if (model.info().vocabSize == 0)
@@ -169,7 +217,7 @@ Status benchAll(const Arguments &a, const OpenedModel &model, std::vector<Part> 
            << model.path << ": a graph is timed on tensors: give --inputs FILE.safetensors";
   if (model.info().task == "causal-lm") {
     PLX_ASSIGN(const Lengths l, lengths(a, most));
-    return benchCausal(a, l, model, parts);
+    return benchCausal(a, l, model, parts, profile);
   }
   if (a.decode || a.context)
     return error(Code::InvalidArgument)
@@ -179,9 +227,10 @@ Status benchAll(const Arguments &a, const OpenedModel &model, std::vector<Part> 
   if (length < 1 || length > most)
     return error(Code::InvalidArgument)
            << "--prefill " << length << ": give 1 to " << most << ", the model's context";
-  const std::vector<int32_t> ids = someIds(length, model.info().vocabSize);
-  return benchRun(a, model, "encode", length,
-                  {{"input_ids", Tensor::borrow(DType::I32, {1, length}, ids.data())}}, parts);
+  const std::vector<int32_t> ids = someIds(a.batch * length, model.info().vocabSize);
+  return benchRun(a, model, "encode", a.batch * length,
+                  {{"input_ids", Tensor::borrow(DType::I32, {a.batch, length}, ids.data())}}, parts,
+                  profile);
 }
 
 /// A line of /proc/self/status, in bytes; 0 where the system has none.
@@ -231,15 +280,70 @@ void print(const std::vector<Part> &parts, const OpenedModel &model) {
               std::string(model.model->image().code->isa()).c_str());
 }
 
+/// Runs of a part: steps of a decode apart from the prompt ahead of them.
+bool isStep(const Profile::Run &run) { return run.tokens == run.sequences; }
+bool isAny(const Profile::Run &) { return true; }
+
+/// Runs one part again under a profile of its own, without warm-up in it.
+Status profilePart(const Arguments &a, const OpenedModel &model, const Part &part, Profile &profile,
+                   ProfileReport &report) {
+  Arguments one = a;
+  one.reps = 1;
+  one.prefill = part.name == "prefill" || part.name == "encode" ? part.tokens / a.batch : 0;
+  one.decode = part.name == "decode" ? part.tokens / a.batch : 0;
+  if (part.name == "decode")
+    one.context = part.context;
+  else
+    one.context.reset();
+  if (part.name == "encode")
+    one.decode.reset();
+  std::vector<Part> parts;
+  PLX_RETURN_IF_ERROR(benchAll(one, model, parts, &profile));
+  ProfiledPart &out = report.parts.emplace_back();
+  out.name = part.name;
+  out.plainSeconds = part.median();
+  PLX_ASSIGN(out.rows, summarize(profile, part.name == "decode" ? isStep : isAny));
+  for (const OpRow &row : out.rows)
+    out.seconds += row.seconds;
+  return Status::ok();
+}
+
+/// The trace and the page are of the last part.
+Status profileAll(const Arguments &a, const OpenedModel &model, const std::vector<Part> &parts,
+                  ProfileReport &report) {
+  PLX_ASSIGN(OpenedModelPtr marked, openProfiled(model, a.model.choices));
+  EngineThread::shared().run([&] { report.ceilings = measureCeilings(ThreadPool::shared()); });
+  for (const Part &part : parts) {
+    Profile profile;
+    PLX_RETURN_IF_ERROR(profilePart(a, *marked, part, profile, report));
+    if (&part != &parts.back())
+      continue;
+    if (!a.trace.empty())
+      PLX_RETURN_IF_ERROR(writeTrace(profile, a.trace));
+    if (!a.html.empty())
+      PLX_RETURN_IF_ERROR(writePage(report, profile, model, a.html));
+  }
+  return Status::ok();
+}
+
 Status runAll(const Arguments &a) {
   PLX_RETURN_IF_ERROR(a.model.apply());
   PLX_ASSIGN(OpenedModelPtr model, a.model.open(a.jit));
   std::vector<Part> parts;
   PLX_RETURN_IF_ERROR(benchAll(a, *model, parts));
-  if (a.json)
-    printJson(toJson(parts, *model));
-  else
-    print(parts, *model);
+  ProfileReport report;
+  if (a.profiles())
+    PLX_RETURN_IF_ERROR(profileAll(a, *model, parts, report));
+  if (a.json) {
+    nlohmann::ordered_json out = toJson(parts, *model);
+    if (a.profiles())
+      out["profile"] = toJson(report);
+    printJson(out);
+    return Status::ok();
+  }
+  print(parts, *model);
+  if (a.profiles())
+    printProfile(report);
   return Status::ok();
 }
 
@@ -251,9 +355,10 @@ std::function<int()> addBench(CLI::App &app) {
       "bench", "Time a model: prefill and decode, or runs on given inputs.\n\n"
                "  plexus bench m.plx --prefill 512 --decode 64 --context 512 --reps 5\n"
                "  plexus bench encoder.plx --prefill 128\n"
-               "  plexus bench graph.plx --inputs in.safetensors --json\n\n"
+               "  plexus bench graph.plx --inputs in.safetensors --json\n"
+               "  plexus bench m.plx --decode 16 --profile --html profile.html\n\n"
                "Decode times greedy steps behind a prompt of --context ids, through the engine. "
-               "One repeat of each part warms up and is not counted.");
+               "--warm-up repeats of each part come first and are not counted.");
   a->model.add(*c, false);
   c->add_option("--prefill", a->prefill,
                 "Ids of the prompt that is timed; 0: leave out; default: 512, or the context")
@@ -265,7 +370,18 @@ std::function<int()> addBench(CLI::App &app) {
                 "Ids before the steps; default: 512, or what the context leaves")
       ->check(CLI::PositiveNumber);
   c->add_option("--inputs", a->inputs, "A .safetensors file: time runs on these tensors");
+  c->add_option("--batch", a->batch, "Sequences at once")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  c->add_flag("--profile", a->profile,
+              "Time the ops too, beside the ceilings of this machine (code is compiled for it)");
+  c->add_option("--trace", a->trace,
+                "Profile, and write trace events (Perfetto, chrome://tracing) of the last part");
+  c->add_option("--html", a->html, "Profile, and write a page with tables and pictures");
   c->add_option("--reps", a->reps, "Repeats")->check(CLI::Range(1, 10000))->capture_default_str();
+  c->add_option("--warm-up", a->warmUp, "Repeats ahead of them that are not counted")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
   c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");
   c->add_flag("--json", a->json, "Print all repeats as JSON");
   return [a] {

@@ -47,6 +47,7 @@ static_assert(sizeof(plx_batch) == word(BatchField::CarryTo) + 8);
 static_assert(offsetof(plx_host, self) == word(HostField::Self));
 static_assert(offsetof(plx_host, parallel_for) == word(HostField::ParallelFor));
 static_assert(offsetof(plx_host, matmul) == word(HostField::Matmul));
+static_assert(offsetof(plx_host, mark) == word(HostField::Mark));
 static_assert(offsetof(plx_kv, pages) == word(KvField::Pages));
 static_assert(offsetof(plx_kv, layer_offset) == word(KvField::LayerOffset));
 static_assert(offsetof(plx_matmul, weight) == word(MatmulField::Weight));
@@ -72,7 +73,7 @@ LLVM::LLVMStructType batchType(MLIRContext *context) {
   return structOf(context, "llllppppppppl"
                            "ppppp");
 }
-LLVM::LLVMStructType hostType(MLIRContext *context) { return structOf(context, "ppp"); }
+LLVM::LLVMStructType hostType(MLIRContext *context) { return structOf(context, "pppp"); }
 LLVM::LLVMStructType kvType(MLIRContext *context) { return structOf(context, "pl"); }
 LLVM::LLVMStructType matmulType(MLIRContext *context) { return structOf(context, "lllplpiiplp"); }
 
