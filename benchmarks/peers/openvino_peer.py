@@ -85,13 +85,16 @@ class Causal:
         self.pipeline = genai.LLMPipeline(built.path, "CPU", scheduler_config=plan,
                                           **settings(built, threads))
 
-    def generate(self, count, more):
-        """Times at which tokens were there, seconds from the start."""
+    def request(self, sequences, count, more):
         c = self.genai.GenerationConfig()
         c.max_new_tokens, c.ignore_eos, c.do_sample = more, True, False
-        tokens = np.array([ids(count, self.vocabulary)], np.int64)
-        inputs = self.genai.TokenizedInputs(openvino.Tensor(tokens),
-                                            openvino.Tensor(np.ones_like(tokens)))
+        tokens = np.array([ids(count, self.vocabulary)] * sequences, np.int64)
+        return self.genai.TokenizedInputs(openvino.Tensor(tokens),
+                                          openvino.Tensor(np.ones_like(tokens))), c
+
+    def generate(self, count, more):
+        """Times at which tokens were there, seconds from the start."""
+        inputs, c = self.request(1, count, more)
         running = self.genai.StreamingStatus.RUNNING
         times, start = [], clock()
 
@@ -114,6 +117,16 @@ class Causal:
     def decode(self, context, n):
         times = self.generate(context, n + 1)
         return times[-1] - times[0]
+
+    def together(self, sequences, context, n):
+        """By the difference of a long and a short generation: batches are not streamed."""
+        whole = []
+        for more in (n + 1, 1):
+            inputs, c = self.request(sequences, context, more)
+            start = clock()
+            self.pipeline.generate(inputs, c)
+            whole.append(clock() - start)
+        return whole[0] - whole[1]
 
 
 class Encoder:

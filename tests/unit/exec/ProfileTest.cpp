@@ -30,12 +30,12 @@ TEST(Profile, HasEachStepOfEachRunWhileActive) {
   auto session = makeSession();
   const std::vector<int32_t> ids = {1, 2, 3};
   const NamedTensor input{"input_ids", Tensor::borrow(DType::I32, {1, 3}, ids.data())};
-  ASSERT_TRUE(session->runNamed({input}));
+  ASSERT_TRUE(session->runNamed({&input, 1}));
   Profile profile;
   profile.activate();
-  ASSERT_TRUE(session->runNamed({input}));
+  ASSERT_TRUE(session->runNamed({&input, 1}));
   profile.deactivate();
-  ASSERT_TRUE(session->runNamed({input}));
+  ASSERT_TRUE(session->runNamed({&input, 1}));
   ASSERT_EQ(profile.runs().size(), 1u);
   const Profile::Run &run = profile.runs()[0];
   EXPECT_EQ(run.tokens, 3);
