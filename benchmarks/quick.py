@@ -18,6 +18,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,16 @@ def dynamic_counts(a, model, form, folder):
     return out
 
 
+def check_tools(a):
+    if not shutil.which("valgrind"):
+        sys.exit("bench: --quick counts with valgrind, which is not installed (Debian: valgrind)")
+    for tool, target in ((a.plexus, "plexus plexus_plugins"), (a.calibrate, "bench_calibrate")):
+        if not os.path.exists(tool):
+            sys.exit(f"bench: {tool} is not there: ninja -C build {target}")
+
+
 def measure(a):
+    check_tools(a)
     figures = {}
     loop = min(seconds([a.calibrate]) for _ in range(3))
     with tempfile.TemporaryDirectory() as folder:
