@@ -34,7 +34,9 @@ def summarize(table):
                     else 2 * row["token_products"])
             if ceiling and cost:
                 rows[name]["share"] = median * cost / ceiling
-        ours = rows.get("plexus")
+        # Of Plexus's ways of computing, the fastest is the one to compare.
+        ours = max((r for name, r in rows.items() if name.startswith("plexus")),
+                   key=lambda r: r["median"], default=None)
         for numbers in rows.values():
             if ours:
                 numbers["ratio"] = ours["median"] / numbers["median"]
