@@ -3,6 +3,7 @@
 #include "compiler/IsaCode.h"
 #include "compiler/support/Diagnostics.h"
 #include "dialects/attn/AttnOps.h"
+#include "dialects/kan/KanDialect.h"
 #include "runtime/io/AtomicFile.h"
 
 #include "mlir/InitAllDialects.h"
@@ -29,10 +30,10 @@ std::string print(Operation *op) {
 std::unique_ptr<MLIRContext> makeContext() {
   DialectRegistry registry;
   registerAllDialects(registry);
-  registry.insert<plx::PlxDialect, attn::AttnDialect>();
+  registry.insert<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
   registerAllExtensions(registry);
   auto context = std::make_unique<MLIRContext>(registry);
-  context->loadDialect<plx::PlxDialect, attn::AttnDialect>();
+  context->loadDialect<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
   return context;
 }
 

@@ -56,6 +56,7 @@ struct OpRow {
 const std::vector<OpRow> &plxRows();
 const std::vector<OpRow> &attnRows();
 const std::vector<OpRow> &convRows();
+const std::vector<OpRow> &kanRows();
 
 /// An enum's AttrRow::parse: `Attr` of what `symbolize` makes of the keyword.
 template <typename AttrT, auto symbolize>

@@ -56,6 +56,15 @@ void unused(plx_model_source *m, const char *const *patterns, size_t count) {
     self(m).allowedUnused.emplace_back(patterns[i]);
 }
 
+int32_t values(plx_model_source *m, const char *name, float *out, size_t count) {
+  const TensorView *view = self(m).weights->find(name);
+  if (!view)
+    return 0;
+  if (static_cast<size_t>(view->elements()) != count)
+    return -1;
+  return decodeElements(*view, 0, view->elements(), out).isOk() ? 1 : -1;
+}
+
 } // namespace
 
 const plx_source_api *sourceApi() {
@@ -70,7 +79,8 @@ const plx_source_api *sourceApi() {
                                      inert,
                                      weight,
                                      unused,
-                                     isNull};
+                                     isNull,
+                                     values};
   return &api;
 }
 

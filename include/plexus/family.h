@@ -189,6 +189,10 @@ typedef struct plx_source_api {
 
   /* 1: the field is there and null, which may mean something else than its absence. */
   int32_t (*is_null)(plx_model_source *m, const char *path);
+
+  /* The numbers of a weight, row-major as f32, for what the graph depends on (a mask, statistics to
+   * fold). 1 if there and `count` is how many it has; 0: absent; -1: another count. */
+  int32_t (*values)(plx_model_source *m, const char *name, float *out, size_t count);
 } plx_source_api;
 
 /* What get_factory("plexus.family/llama") of a plugin returns. */

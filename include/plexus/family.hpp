@@ -79,6 +79,17 @@ public:
       return {};
     return {dims, dims + rank};
   }
+  /// The weight's numbers, row-major; empty where there is none.
+  std::vector<float> weightValues(const std::string &name) const {
+    std::vector<int64_t> shape = weightShape(name);
+    size_t count = 1;
+    for (int64_t size : shape)
+      count *= static_cast<size_t>(size);
+    std::vector<float> out(shape.empty() ? 0 : count);
+    if (!shape.empty() && api->values(m, name.c_str(), out.data(), count) != 1)
+      b.fail(9, "the numbers of " + name + " cannot be read");
+    return out;
+  }
   /// Weights of the file that this model does not need, as patterns with '*'.
   void unusedWeights(std::initializer_list<const char *> patterns) const {
     api->unused(m, patterns.begin(), patterns.size());

@@ -97,7 +97,7 @@ public:
 
   // Weights and states.
   Recipe source(const std::string &name) { return {api->source(g, name.c_str())}; }
-  Recipe concat(int64_t axis, std::initializer_list<Recipe> parts) {
+  Recipe concat(int64_t axis, const std::vector<Recipe> &parts) {
     std::vector<plx_recipe> ids;
     for (Recipe r : parts)
       ids.push_back(r.id);

@@ -26,6 +26,7 @@ const HandlerTable &handlers() {
     addAttentionHandlers(handlers);
     addBatchHandlers(handlers);
     addTensorHandlers(handlers);
+    addKanHandlers(handlers);
     return handlers;
   }();
   return table;

@@ -5,6 +5,7 @@
 #include "compiler/pack/Layout.h"
 #include "compiler/program/ProgramBuilder.h"
 #include "dialects/attn/AttnOps.h"
+#include "dialects/kan/KanDialect.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/Parser/Parser.h"
@@ -95,7 +96,7 @@ MLIRContext &sharedContext() {
     registerAllDialects(registry);
     registerAllExtensions(registry);
     registerAllToLLVMIRTranslations(registry);
-    registry.insert<plx::PlxDialect, attn::AttnDialect>();
+    registry.insert<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
     auto *made = new MLIRContext(registry);
     made->loadAllAvailableDialects();
     return made;
