@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <gtest/gtest.h>
 #include <limits>
 #include <random>
@@ -76,8 +77,8 @@ Case layer(const std::string &name, const std::string &op, int64_t in, int64_t o
 }
 
 Case wavelet(const std::string &kind, int64_t in, int64_t out) {
-  Case c{"Wavelet_" + kind, "kan.wavelet " + kind + " %x, %t, %s, %w base %v", in, out, "", "", {}};
-  c.types = c.weights.add("t", {in, out}) + ", " + c.weights.add("s", {in, out}) + ", " +
+  Case c{"Wavelet_" + kind, "kan.wavelet " + kind + " %x, %t, %d, %w base %v", in, out, "", "", {}};
+  c.types = c.weights.add("t", {in, out}) + ", " + c.weights.add("d", {in, out}) + ", " +
             c.weights.add("w", {in, out}) + ", " + c.weights.add("v", {in, out});
   return c;
 }
@@ -131,8 +132,9 @@ TEST_P(KanLayers, EqualTheirDecompositions) {
     std::vector<float> expected = decomposed(RaggedBatch({rows}), {x})[0];
     ASSERT_EQ(actual.size(), expected.size());
     for (size_t i = 0; i < actual.size(); ++i)
-      ASSERT_NEAR(actual[i], expected[i], 2e-4 + 2e-4 * std::abs(expected[i]))
-          << rows << " rows, at " << i;
+      if (!std::isnan(actual[i]) || !std::isnan(expected[i])) // an edge's scale may be 0
+        ASSERT_NEAR(actual[i], expected[i], 2e-4 + 2e-4 * std::abs(expected[i]))
+            << rows << " rows, at " << i;
   }
 }
 
@@ -144,7 +146,8 @@ TEST_P(KanLayers, GiveARowTheSameBitsAloneAndAmongOthers) {
   for (int64_t row : {0, 13, 69}) {
     std::vector<float> one(x.begin() + row * in, x.begin() + (row + 1) * in);
     std::vector<float> alone = fast(RaggedBatch({1}), {one})[0];
-    EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + row * out)) << row;
+    EXPECT_EQ(std::memcmp(alone.data(), together.data() + row * out, out * sizeof(float)), 0)
+        << row;
   }
 }
 
@@ -156,8 +159,9 @@ TEST_P(KanLayers, KeepNaNInItsOwnRow) {
   x[in] = std::numeric_limits<float>::quiet_NaN();
   std::vector<float> y = fast(RaggedBatch({3}), {x})[0];
   for (int64_t o = 0; o < out; ++o) {
-    EXPECT_EQ(y[o], clean[o]);
-    EXPECT_EQ(y[2 * out + o], clean[2 * out + o]);
+    for (int64_t row : {0, 2})
+      if (!std::isnan(clean[row * out + o]))
+        EXPECT_EQ(y[row * out + o], clean[row * out + o]) << row;
     if (GetParam().name != "Constant")
       EXPECT_TRUE(std::isnan(y[out + o])) << o;
   }
