@@ -98,9 +98,6 @@ inline Recipe node(Recipe::Kind kind, std::vector<Recipe> parts) {
   r.parts = std::move(parts);
   return r;
 }
-inline Recipe multiply(std::vector<Recipe> parts) {
-  return node(Recipe::Kind::Multiply, std::move(parts));
-}
 inline Recipe concat(int64_t axis, std::vector<Recipe> parts) {
   Recipe r = node(Recipe::Kind::Concat, std::move(parts));
   r.axis = axis;
