@@ -31,6 +31,22 @@ def SplitTaps : Pass<"plx-split-taps", "mlir::ModuleOp"> {
   }];
 }
 
+def BlockConvolutions : Pass<"plx-block-convolutions", "mlir::ModuleOp"> {
+  let summary = "Store weights of convolutions in the order in which they are read";
+  let description = [{
+    Before:
+    ```mlir
+    plx.weight @w : tensor<16x4x5xf32> = #plx.source<"w" : tensor<16x4x5xf32>>
+    %0 = plx.conv %x, %w : (tensor<?x4x100xf32>, tensor<16x4x5xf32>) -> tensor<?x16x96xf32>
+    ```
+    After (two blocks of 8 filters, filters innermost):
+    ```mlir
+    plx.weight @w : tensor<320xf32> = #plx.reshape<[320], #plx.transpose<[0, 2, 1], #plx.reshape<[2, 8, 20], #plx.source<"w" : tensor<16x4x5xf32>>>>>
+    %0 = plx.conv %x, %w {blocked = array<i64: 16, 4, 5>} : (tensor<?x4x100xf32>, tensor<320xf32>) -> tensor<?x16x96xf32>
+    ```
+  }];
+}
+
 def AssignEncodings : Pass<"plx-assign-encodings", "mlir::ModuleOp"> {
   let summary = "Choose how each weight is stored";
   let description = [{
@@ -132,6 +148,46 @@ def MergeProjections : Pass<"plx-merge-projections", "mlir::ModuleOp"> {
     %q = plx.slice %qk from 0 size 64 : tensor<?x96xf32> -> tensor<?x64xf32>
     %k = plx.slice %qk from 64 size 32 : tensor<?x96xf32> -> tensor<?x32xf32>
     ```
+  }];
+}
+
+def MergeLinearMaps : Pass<"plx-merge-linear-maps", "mlir::ModuleOp"> {
+  let summary = "Merge or reorder convolutions, batch norm and mean pooling that are one linear map";
+  let description = [{
+    As one orders a chain of matrix products: neighbours without a nonlinearity between them are written
+    in the order that takes the fewest multiplications. Weights are recipes, so that only they are
+    rewritten. A convolution takes in the `plx.channel_affine` behind it, always. A mean over windows
+    behind it, where one longer window with the pool's stride costs less. Two convolutions whose windows
+    lie on different axes (a temporal and a spatial filter) become one dense convolution, or change places
+    where each filter of the second one reads one channel of the first. A convolution over all of what is
+    left of a map becomes a product.
+
+    Before (8 filters along 1000 samples of 22 channels, then 2 spatial filters for each):
+    ```mlir
+    %a = plx.conv %x, %t {pads_begin = array<i64: 0, 32>, pads_end = array<i64: 0, 31>} : (tensor<?x1x22x1000xf32>, tensor<8x1x1x64xf32>) -> tensor<?x8x22x1000xf32>
+    %b = plx.conv %a, %s {groups = 8 : i64} : (tensor<?x8x22x1000xf32>, tensor<16x1x22x1xf32>) -> tensor<?x16x1x1000xf32>
+    ```
+    After (1.4 instead of 11.6 million multiplications):
+    ```mlir
+    %a = plx.conv %x, %s : (tensor<?x1x22x1000xf32>, tensor<16x1x22x1xf32>) -> tensor<?x16x1x1000xf32>
+    %b = plx.conv %a, %t2 {groups = 16 : i64, pads_begin = ...} : (tensor<?x16x1x1000xf32>, tensor<16x1x1x64xf32>) -> tensor<?x16x1x1000xf32>
+    ```
+  }];
+}
+
+def FuseMapActivation : Pass<"plx-fuse-map-activation", "mlir::ModuleOp"> {
+  let summary = "Compute activations on a convolution's sums";
+  let description = [{
+    Before:
+    ```mlir
+    %0 = plx.conv %x, %w : (tensor<?x4x100xf32>, tensor<8x4x5xf32>) -> tensor<?x8x96xf32>
+    %1 = plx.activation elu %0 : tensor<?x8x96xf32>
+    ```
+    After:
+    ```mlir
+    %1 = plx.conv %x, %w {activation = #plx<activation_kind elu>} : ...
+    ```
+    A map times itself is the activation `square`.
   }];
 }
 

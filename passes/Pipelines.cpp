@@ -47,16 +47,19 @@ Stages modelStages(const ModelOptions &options) {
   Stages stages;
   add(stages, createCanonicalizerPass());
   add(stages, createCSEPass());
+  add(stages, createMergeLinearMaps());
   // Merging before probes and taps: both variants of a segment use the same merged weights.
   add(stages, createMergeProjections());
   if (options.probes)
     add(stages, createProbeProducts());
   add(stages, createSplitTaps());
   add(stages, createFuseEpilogue());
+  add(stages, createFuseMapActivation());
   add(stages, createFuseRope());
   EncodeStatesOptions states;
   states.kv = options.kv;
   add(stages, createEncodeStates(states));
+  add(stages, createBlockConvolutions());
   AssignEncodingsOptions encodings;
   encodings.weights = options.weights;
   encodings.keep = options.keep;

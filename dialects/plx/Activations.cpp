@@ -90,6 +90,7 @@ constexpr Activation kActivations[] = {
     {ActivationKind::HardSwish, [](Formula &f, Value x) { return f.mul(x, f.hardSigmoid(x)); }},
     {ActivationKind::HardSigmoid, [](Formula &f, Value x) { return f.hardSigmoid(x); }},
     {ActivationKind::Selu, [](Formula &f, Value x) { return f.selu(x); }},
+    {ActivationKind::Square, [](Formula &f, Value x) { return f.mul(x, x); }},
 };
 
 /// Every kind is there, at its own number.

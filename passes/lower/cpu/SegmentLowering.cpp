@@ -27,6 +27,7 @@ const HandlerTable &handlers() {
     addBatchHandlers(handlers);
     addTensorHandlers(handlers);
     addKanHandlers(handlers);
+    addMapHandlers(handlers);
     return handlers;
   }();
   return table;

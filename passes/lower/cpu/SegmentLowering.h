@@ -121,6 +121,7 @@ void addAttentionHandlers(HandlerTable &table);
 void addBatchHandlers(HandlerTable &table);
 void addTensorHandlers(HandlerTable &table);
 void addKanHandlers(HandlerTable &table);
+void addMapHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.
 mlir::LogicalResult lowerUpstream(SegmentLowering &segment, mlir::Operation *op);

@@ -1,0 +1,124 @@
+//===- LowerMaps.cpp - convolutions and pools of maps ------------------------------------------===//
+// Handlers of plx.conv with blocked weights and of plx.pool_window; other forms are decomposed.
+//===----------------------------------------------------------------------------------------------===//
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/emit/Conv.h"
+
+using namespace mlir;
+
+namespace plexus::compiler {
+namespace {
+
+bool isF32(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
+
+/// Height and width of one or two spatial axes; maps of one have height 1.
+std::pair<plx::WindowAxis, plx::WindowAxis> planar(const plx::WindowAxes &axes) {
+  plx::WindowAxis line;
+  line.input = 1;
+  return axes.size() == 1 ? std::pair(line, axes[0]) : std::pair(axes[0], axes[1]);
+}
+
+/// `memref` without gaps, as one vector.
+Value flat(SegmentLowering &segment, Location loc, Value memref) {
+  memref = segment.contiguous(loc, memref);
+  auto type = cast<MemRefType>(memref.getType());
+  if (type.getRank() == 1)
+    return memref;
+  ReassociationIndices all = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+  return memref::CollapseShapeOp::create(segment.builder(), loc, memref,
+                                         ArrayRef<ReassociationIndices>(all));
+}
+
+//===--- Convolution --------------------------------------------------------------------------===//
+
+bool takesConv(Operation *op) {
+  auto conv = cast<plx::ConvOp>(op);
+  bool biasFits = !conv.getBias() || isF32(conv.getBias());
+  return conv.getBlocked() && isF32(conv.getInput()) && isF32(conv.getWeight()) && biasFits &&
+         conv.getAxes().size() <= 2;
+}
+
+emit::ConvShape shapeOf(plx::ConvOp op) {
+  emit::ConvShape shape;
+  shape.filters = op.getKernelShape()[0];
+  shape.channels = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+  shape.groups = op.getGroups();
+  std::tie(shape.height, shape.width) = planar(op.getAxes());
+  shape.activation = op.getKind();
+  // Lines of a map that is read entry by entry are one line.
+  if (shape.height.isTrivial() && shape.width.isTrivial()) {
+    shape.width.input *= shape.height.input;
+    shape.height.input = 1;
+  }
+  return shape;
+}
+
+LogicalResult lowerConv(SegmentLowering &segment, plx::ConvOp op) {
+  Location loc = op.getLoc();
+  OpBuilder &b = segment.builder();
+  emit::ConvShape shape = shapeOf(op);
+  Value maps = segment.buffer(op.getInput()), rows = segment.rows(loc, maps);
+  Value input = flat(segment, loc, maps);
+  if (shape.copies()) {
+    auto type = MemRefType::get({ShapedType::kDynamic, shape.inputElements()}, b.getF32Type());
+    Value copy = flat(segment, loc, segment.allocate(type, rows));
+    segment.emitParallel(2 * shape.inputElements() / shape.channels, [&] {
+      emit::emitConvInput(b, loc, segment.isa(), shape, rows, input, copy);
+    });
+    input = copy;
+  }
+  Value weight = segment.buffer(op.getWeight());
+  Value bias = op.getBias() ? segment.buffer(op.getBias()) : Value();
+  Value result = flat(segment, loc, segment.allocateLike(op.getResult(), op.getInput()));
+  int64_t lanes = segment.isa().lanes();
+  int64_t tile = shape.work() / std::max<int64_t>(1, shape.filters * shape.height.result() *
+                                                         shape.width.result() / (16 * lanes));
+  segment.emitParallel(tile / lanes, [&] {
+    emit::emitConv(b, loc, segment.isa(), shape, rows, input, weight, bias, result);
+  });
+  segment.report(op, "generated", "blocks of filters and vectors of columns in registers");
+  return success();
+}
+
+//===--- Pool ---------------------------------------------------------------------------------===//
+
+bool takesPool(Operation *op) {
+  auto pool = cast<plx::PoolWindowOp>(op);
+  plx::WindowAxes axes = pool.getAxes();
+  if (!isF32(pool.getInput()) || axes.size() > 2)
+    return false;
+  auto [height, width] = planar(axes);
+  constexpr int64_t kLargest = 4096; // places: windows are unrolled
+  return llvm::none_of(axes,
+                       [](const plx::WindowAxis &axis) {
+                         return axis.begin || axis.end || axis.dilation != 1;
+                       }) &&
+         height.kernel * std::max<int64_t>(width.kernel, 16) <= kLargest;
+}
+
+LogicalResult lowerPoolWindow(SegmentLowering &segment, plx::PoolWindowOp op) {
+  Location loc = op.getLoc();
+  emit::PoolShape shape;
+  shape.channels = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
+  std::tie(shape.height, shape.width) = planar(op.getAxes());
+  shape.isMax = op.getMode() == plx::WindowMode::Max;
+  Value maps = segment.buffer(op.getInput()), rows = segment.rows(loc, maps);
+  Value input = flat(segment, loc, maps);
+  Value result = flat(segment, loc, segment.allocateLike(op.getResult(), op.getInput()));
+  int64_t window = shape.height.kernel * (8 + shape.width.kernel / segment.isa().lanes());
+  segment.emitParallel(shape.width.result() * window, [&] {
+    emit::emitPoolWindow(segment.builder(), loc, segment.isa(), shape, rows, input, result);
+  });
+  segment.report(op, "generated", "each window in vectors along it");
+  return success();
+}
+
+} // namespace
+
+void addMapHandlers(HandlerTable &table) {
+  addHandler<plx::ConvOp, lowerConv>(table, takesConv);
+  addHandler<plx::PoolWindowOp, lowerPoolWindow>(table, takesPool);
+}
+
+} // namespace plexus::compiler

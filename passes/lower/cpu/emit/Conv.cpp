@@ -1,0 +1,271 @@
+// Emits convolutions of maps whose weights are in blocks of filters.
+#include "passes/lower/cpu/emit/Conv.h"
+
+#include "dialects/plx/Activations.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+#include "passes/lower/cpu/emit/Code.h"
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+bool ConvShape::copies() const {
+  return height.begin || height.end || width.begin || width.end || width.stride > 1;
+}
+
+int64_t ConvShape::phaseWidth() const {
+  return copies() ? llvm::divideCeil(width.padded(), width.stride) : width.input;
+}
+
+int64_t ConvShape::inputElements() const {
+  return channels * height.padded() * phaseWidth() * (copies() ? width.stride : 1);
+}
+
+int64_t ConvShape::work() const {
+  return filters * (channels / groups) * height.kernel * width.kernel * height.result() *
+         width.result();
+}
+
+//===--- Input --------------------------------------------------------------------------------===//
+
+void emitConvInput(OpBuilder &builder, Location loc, const Isa &isa, const ConvShape &shape,
+                   Value rows, Value input, Value output) {
+  Code c{builder, loc};
+  const plx::WindowAxis &h = shape.height, &w = shape.width;
+  const int64_t width = shape.phaseWidth(), line = width * w.stride;
+  Value zero = c.constant(builder.getF32Type(), 0);
+  c.parallel(c.mul(rows, shape.channels * h.padded()), [&](Value item) {
+    Value map = c.div(item, h.padded()), y = c.sub(c.rem(item, h.padded()), c.index(h.begin));
+    Value to = c.mul(item, line);
+    c.loop(0, line, 1, [&](Value i) { c.make<memref::StoreOp>(zero, output, c.add(to, i)); });
+    Value inside = c.make<arith::AndIOp>(c.less(c.index(-1), y), c.less(y, c.index(h.input)));
+    c.ifThen(inside, [&] {
+      Value from = c.mul(c.add(c.mul(map, h.input), y), w.input);
+      if (w.stride == 1)
+        return c.pieces(w.input, isa.lanes(), [&](Value i, VectorType type) {
+          Value columns = c.loadVector(type, input, c.add(from, i));
+          c.storeVector(columns, output, c.add(c.add(to, w.begin), i));
+        });
+      c.loop(0, w.input, 1, [&](Value i) {
+        Value place = c.add(i, w.begin);
+        Value at = c.add(c.mul(c.rem(place, w.stride), width), c.div(place, w.stride));
+        c.make<memref::StoreOp>(c.loadScalar(input, c.add(from, i)), output, c.add(to, at));
+      });
+    });
+  });
+}
+
+//===--- Sums ---------------------------------------------------------------------------------===//
+
+namespace {
+
+/// Filters that are summed together: `filters` of a block of `stride`, from the `first`.
+struct FilterTile {
+  int64_t first, filters, stride;
+};
+
+class ConvEmitter {
+public:
+  ConvEmitter(OpBuilder &builder, Location loc, const Isa &isa, const ConvShape &shape, Value input,
+              Value weight, Value bias, Value output)
+      : c{builder, loc}, isa(isa), shape(shape), input(input), weight(weight), bias(bias),
+        output(output) {
+    lanes = std::min<int64_t>(isa.lanes(), llvm::bit_floor(uint64_t(shape.width.result())));
+    perGroup = shape.filters / shape.groups;
+    inner = shape.channels / shape.groups * shape.height.kernel * shape.width.kernel;
+  }
+
+  void emit(Value rows) {
+    SmallVector<int64_t> blocks = plx::filterBlocks(perGroup);
+    int64_t large = llvm::count_if(blocks, [&](int64_t size) { return size > blocks.back(); });
+    if (large > 0)
+      emitBlocks(rows, 0, large, blocks.front());
+    emitBlocks(rows, large * blocks.front(), blocks.size() - large, blocks.back());
+  }
+
+private:
+  /// `count` blocks of `size` filters in each group, from filter `begin` of the group on.
+  void emitBlocks(Value rows, int64_t begin, int64_t count, int64_t size) {
+    int64_t vectors = llvm::divideCeil(shape.width.result(), lanes);
+    int64_t parts = size > 4 && isa.vectorRegisters < 32 ? 2 : 1;
+    int64_t filters = llvm::divideCeil(size, parts);
+    int64_t most = std::clamp<int64_t>((isa.vectorRegisters - 2) / (filters + 1), 1, 8);
+    int64_t tiles = llvm::divideCeil(vectors, most), width = llvm::divideCeil(vectors, tiles);
+    int64_t lines = shape.height.result();
+    Value items = c.mul(rows, shape.groups * count * lines * tiles);
+    c.parallel(items, [&](Value item) {
+      Value tile = c.rem(item, tiles), rest = c.div(item, tiles);
+      Value line = c.rem(rest, lines);
+      rest = c.div(rest, lines);
+      Value block = c.rem(rest, count);
+      rest = c.div(rest, count);
+      Value group = c.rem(rest, shape.groups), row = c.div(rest, shape.groups);
+      Value first = c.add(c.mul(group, perGroup), c.add(c.mul(block, size), begin));
+      for (int64_t at = 0; at < size; at += filters)
+        emitTile({at, std::min(filters, size - at), size}, row, group, first, line,
+                 starts(tile, width));
+    });
+  }
+
+  /// First columns of the vectors of a tile; the last one of a line overlaps the one before it.
+  Code::Values starts(Value tile, int64_t width) {
+    Code::Values columns;
+    Value last = c.index(shape.width.result() - lanes), begin = c.mul(tile, width * lanes);
+    for (int64_t v = 0; v < width; ++v)
+      columns.push_back(c.min(c.add(begin, v * lanes), last));
+    return columns;
+  }
+
+  void emitTile(const FilterTile &tile, Value row, Value group, Value first, Value line,
+                ArrayRef<Value> columns) {
+    blockStride = tile.stride;
+    int64_t perRow = shape.inputElements(), map = perRow / shape.channels;
+    int64_t lineWidth = shape.phaseWidth() * (shape.copies() ? shape.width.stride : 1);
+    Value from = c.add(c.mul(row, perRow), c.mul(group, shape.channels / shape.groups * map));
+    from = c.add(from, c.mul(line, shape.height.stride * lineWidth));
+    Value weights = c.add(c.mul(first, inner), tile.first);
+    Code::Values sums;
+    for (int64_t f = 0; f < tile.filters; ++f) {
+      Value start = bias ? c.splat(lanes, c.loadScalar(bias, c.add(first, tile.first + f)))
+                         : c.constant(c.floats(lanes), 0);
+      sums.append(columns.size(), start);
+    }
+    // Channels, then rows and columns of the kernel.
+    const int64_t counts[] = {shape.channels / shape.groups, shape.height.kernel,
+                              shape.width.kernel};
+    const int64_t steps[] = {map, shape.height.dilation * lineWidth, 0};
+    sums = nest(counts, steps, from, weights, sums, [&](Value at, Value entry, Value column,
+                                                        ValueRange carried) {
+      return multiply(tile, c.add(at, columnOffset(column)), entry, columns, carried);
+    });
+    store(tile, row, first, line, columns, sums);
+  }
+
+  using Inner = function_ref<Code::Values(Value, Value, Value, ValueRange)>;
+
+  /// Loops over `counts`; `at` moves by `steps`, `entry` through the weights in order.
+  Code::Values nest(ArrayRef<int64_t> counts, ArrayRef<int64_t> steps, Value at, Value entry,
+                    ValueRange sums, Inner body) {
+    int64_t size = 1;
+    for (int64_t count : counts.drop_front())
+      size *= count;
+    bool isLast = counts.size() == 1;
+    auto once = [&](Value i, ValueRange carried) {
+      Value next = c.add(at, c.mul(i, steps[0]));
+      Value weights = c.add(entry, c.mul(i, size * blockStride));
+      return isLast ? body(next, weights, i, carried)
+                    : nest(counts.drop_front(), steps.drop_front(), next, weights, carried, body);
+    };
+    if (counts[0] == 1)
+      return once(c.index(0), sums);
+    return c.loop(c.index(0), c.index(counts[0]), 1, sums, once);
+  }
+
+  /// Where column `column` of the kernel reads, from a window's first place.
+  Value columnOffset(Value column) {
+    Value place = c.mul(column, shape.width.dilation);
+    if (shape.width.stride == 1)
+      return place;
+    Value phase = c.mul(c.rem(place, shape.width.stride), shape.phaseWidth());
+    return c.add(phase, c.div(place, shape.width.stride));
+  }
+
+  Code::Values multiply(const FilterTile &tile, Value at, Value entry, ArrayRef<Value> columns,
+                        ValueRange sums) {
+    Code::Values x, next;
+    for (Value column : columns)
+      x.push_back(c.loadVector(c.floats(lanes), input, c.add(at, column)));
+    for (int64_t f = 0; f < tile.filters; ++f) {
+      Value w = c.splat(lanes, c.loadScalar(weight, c.add(entry, f)));
+      for (size_t v = 0; v < columns.size(); ++v)
+        next.push_back(c.fma(x[v], w, sums[f * columns.size() + v]));
+    }
+    return next;
+  }
+
+  void store(const FilterTile &tile, Value row, Value first, Value line, ArrayRef<Value> columns,
+             ArrayRef<Value> sums) {
+    int64_t lines = shape.height.result(), width = shape.width.result();
+    ImplicitLocOpBuilder b(c.loc, c.builder);
+    Value map = c.add(c.mul(row, shape.filters), c.add(first, tile.first));
+    for (int64_t f = 0; f < tile.filters; ++f) {
+      Value to = c.mul(c.add(c.mul(c.add(map, f), lines), line), width);
+      for (size_t v = 0; v < columns.size(); ++v)
+        c.storeVector(plx::buildActivation(b, shape.activation, sums[f * columns.size() + v]),
+                      output, c.add(to, columns[v]));
+    }
+  }
+
+  Code c;
+  const Isa &isa;
+  const ConvShape &shape;
+  Value input, weight, bias, output;
+  int64_t lanes, perGroup, inner;
+  int64_t blockStride = 1;
+};
+
+} // namespace
+
+void emitConv(OpBuilder &builder, Location loc, const Isa &isa, const ConvShape &shape, Value rows,
+              Value input, Value weight, Value bias, Value output) {
+  ConvEmitter(builder, loc, isa, shape, input, weight, bias, output).emit(rows);
+}
+
+//===--- Pools --------------------------------------------------------------------------------===//
+
+namespace {
+
+/// Folds the lanes of a vector of a power of two, halves first.
+Value foldLanes(const Code &c, Value vector, function_ref<Value(Value, Value)> fold) {
+  for (int64_t half = cast<VectorType>(vector.getType()).getNumElements() / 2; half > 0;
+       half /= 2) {
+    auto part = [&](int64_t from) -> Value {
+      return c.make<vector::ExtractStridedSliceOp>(vector, ArrayRef<int64_t>{from},
+                                                   ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
+    };
+    vector = fold(part(0), part(half));
+  }
+  return c.make<vector::ExtractOp>(vector, ArrayRef<int64_t>{0});
+}
+
+} // namespace
+
+void emitPoolWindow(OpBuilder &builder, Location loc, const Isa &isa, const PoolShape &shape,
+                    Value rows, Value input, Value output) {
+  Code c{builder, loc};
+  const plx::WindowAxis &h = shape.height, &w = shape.width;
+  auto fold = [&](Value x, Value y) -> Value {
+    return shape.isMax ? c.make<arith::MaximumFOp>(x, y).getResult()
+                       : c.make<arith::AddFOp>(x, y).getResult();
+  };
+  Value count = c.constant(builder.getF32Type(), double(h.kernel) * double(w.kernel));
+  c.parallel(c.mul(rows, shape.channels * h.result()), [&](Value item) {
+    Value map = c.div(item, h.result()), line = c.rem(item, h.result());
+    Value from = c.mul(c.add(c.mul(map, h.input), c.mul(line, h.stride)), w.input);
+    Value to = c.mul(item, w.result());
+    c.loop(0, w.result(), 1, [&](Value window) {
+      Value at = c.add(from, c.mul(window, w.stride)), total;
+      // Whole vectors of all lines, then what is left in ever smaller ones.
+      for (int64_t begin = 0; begin < w.kernel;) {
+        int64_t lanes = std::min<int64_t>(isa.lanes(), llvm::bit_floor(uint64_t(w.kernel - begin)));
+        int64_t vectors = lanes == isa.lanes() ? (w.kernel - begin) / lanes : 1;
+        Value sum;
+        for (int64_t y = 0; y < h.kernel; ++y)
+          for (int64_t v = 0; v < vectors; ++v) {
+            Value x = c.loadVector(c.floats(lanes), input,
+                                   c.add(at, y * w.input + begin + v * lanes));
+            sum = sum ? fold(sum, x) : x;
+          }
+        Value folded = foldLanes(c, sum, fold);
+        total = total ? fold(total, folded) : folded;
+        begin += vectors * lanes;
+      }
+      if (!shape.isMax)
+        total = c.make<arith::DivFOp>(total, count);
+      c.make<memref::StoreOp>(total, output, c.add(to, window));
+    });
+  });
+}
+
+} // namespace plexus::emit
