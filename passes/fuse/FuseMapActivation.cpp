@@ -1,4 +1,5 @@
-//===- FuseMapActivation.cpp - activations join the convolution before them --------------------===//
+//===- FuseMapActivation.cpp - activations join the convolution before them
+//--------------------===//
 // An activation, or a square, that alone reads a convolution is computed on its sums in registers.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"

@@ -1,4 +1,5 @@
-//===- MergeLinearMaps.cpp - chains of linear maps in their cheapest order ---------------------===//
+//===- MergeLinearMaps.cpp - chains of linear maps in their cheapest order
+//---------------------===//
 // Convolutions, batch norm and mean pooling without a nonlinearity between them are one linear map:
 // they are merged, or change places, where that takes fewer multiplications.
 //===----------------------------------------------------------------------------------------------===//
@@ -26,8 +27,8 @@ int64_t perRow(RankedTensorType map) {
 
 /// Multiplications of a convolution for one row.
 int64_t costOf(plx::ConvOp conv) {
-  return perRow(conv.getType()) * ShapedType::getNumElements(
-                                      ArrayRef(conv.getKernelShape()).drop_front());
+  return perRow(conv.getType()) *
+         ShapedType::getNumElements(ArrayRef(conv.getKernelShape()).drop_front());
 }
 
 /// A map that is linear so far and that nobody else reads.
@@ -145,8 +146,9 @@ private:
 
   /// Nothing where a weight is not a recipe.
   std::optional<Draft> draftOf(plx::ConvOp conv) {
-    Draft draft{conv.getInput(),       recipeOf(conv.getWeight()), recipeOf(conv.getBias()),
-                conv.getKernelShape(), conv.getAxes(),             int64_t(conv.getGroups())};
+    Draft draft{conv.getInput(),          recipeOf(conv.getWeight()),
+                recipeOf(conv.getBias()), conv.getKernelShape(),
+                conv.getAxes(),           int64_t(conv.getGroups())};
     if (!draft.weight || (conv.getBias() && !draft.bias))
       return std::nullopt;
     return draft;
@@ -201,7 +203,8 @@ private:
     draft->weight = r.einsum("o" + rest + ",o->o" + rest, {draft->weight, scale});
     draft->bias = draft->bias ? r.sum({r.einsum("o,o->o", {draft->bias, scale}), shift}) : shift;
     builder.setInsertionPoint(affine);
-    Location loc = joinedLocation(conv.getLoc(), affine, "folded into the weight of the convolution");
+    Location loc =
+        joinedLocation(conv.getLoc(), affine, "folded into the weight of the convolution");
     auto merged = build(*draft, {conv.getWeight(), affine.getScale()},
                         {conv.getBias(), affine.getShift()}, {}, loc);
     affine.getResult().replaceAllUsesWith(merged.getResult());
@@ -298,8 +301,8 @@ private:
     SmallVector<int64_t> shape = {second.groups, first.kernel[0] / second.groups};
     shape.append(first.kernel.begin() + 1, first.kernel.end());
     Attribute middle = r.reshape(shape, first.weight);
-    both.weight = r.einsum("gpq" + outer + ",gqc" + inner + "->" + result,
-                           {grouped(second), middle});
+    both.weight =
+        r.einsum("gpq" + outer + ",gqc" + inner + "->" + result, {grouped(second), middle});
     both.weight = r.reshape(both.kernel, both.weight);
     return both;
   }
@@ -316,7 +319,7 @@ private:
     whole.append(first.kernel.begin() + 2, first.kernel.end());
     Attribute row = r.reshape(shape, first.weight);
     Attribute repeated = r.concat(1, SmallVector<Attribute>(times, row));
-    Draft inner{{}, r.reshape(whole, repeated), joinedBias(first, second), whole, first.axes,
+    Draft inner{{},     r.reshape(whole, repeated), joinedBias(first, second), whole, first.axes,
                 filters};
     for (auto [axis, input] : llvm::zip_equal(inner.axes, outer.axes))
       axis.input = input.result();
@@ -357,10 +360,12 @@ private:
     if (both <= best) {
       auto outer = build(two->first, {conv.getWeight()}, {}, {}, conv.getLoc());
       two->second.input = outer.getResult();
-      Location loc = joinedLocation(before.getLoc(), conv, "before this one: fewer multiplications");
+      Location loc =
+          joinedLocation(before.getLoc(), conv, "before this one: fewer multiplications");
       result = build(two->second, weights, biases, conv.getActivationAttr(), loc);
     } else {
-      Location loc = joinedLocation(before.getLoc(), conv, "one convolution: fewer multiplications");
+      Location loc =
+          joinedLocation(before.getLoc(), conv, "one convolution: fewer multiplications");
       result = build(one, weights, biases, conv.getActivationAttr(), loc);
     }
     conv.getResult().replaceAllUsesWith(result.getResult());
@@ -399,7 +404,8 @@ private:
   llvm::SetVector<StringAttr> replaced;
 };
 
-class MergeLinearMapsPass : public plexus::compiler::impl::MergeLinearMapsBase<MergeLinearMapsPass> {
+class MergeLinearMapsPass
+    : public plexus::compiler::impl::MergeLinearMapsBase<MergeLinearMapsPass> {
 public:
   void runOnOperation() override {
     for (auto model : getOperation().getOps<plx::ModelOp>()) {

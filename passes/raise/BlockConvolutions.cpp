@@ -1,4 +1,5 @@
-//===- BlockConvolutions.cpp - weights of convolutions in the order in which they are read ---------===//
+//===- BlockConvolutions.cpp - weights of convolutions in the order in which they are read
+//---------===//
 // Gives each convolution whose weight is a recipe the weight in blocks of filters (Plx_ConvOp).
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/plx/PlxOps.h"
@@ -40,8 +41,7 @@ Attribute blocked(Attribute of, ArrayRef<int64_t> kernel, int64_t groups) {
   for (int64_t group = 0; group < groups; ++group) {
     int64_t begin = group * filters;
     parts.push_back(blocks(of, begin, large, sizes.front(), kernel));
-    parts.push_back(
-        blocks(of, begin + large * sizes.front(), count - large, sizes.back(), kernel));
+    parts.push_back(blocks(of, begin + large * sizes.front(), count - large, sizes.back(), kernel));
   }
   return plx::ConcatAttr::get(of.getContext(), 0, parts);
 }
@@ -82,8 +82,7 @@ private:
     SmallVector<int64_t> kernel = conv.getKernelShape();
     OpBuilder builder(&getContext());
     builder.setInsertionPointAfter(weight);
-    auto type =
-        RankedTensorType::get({ShapedType::getNumElements(kernel)}, builder.getF32Type());
+    auto type = RankedTensorType::get({ShapedType::getNumElements(kernel)}, builder.getF32Type());
     auto fresh = plx::WeightOp::create(builder, weight.getLoc(), weight.getSymName(), type,
                                        blocked(weight.getRecipe(), kernel, conv.getGroups()));
     symbols.insert(fresh);

@@ -13,9 +13,10 @@ static constexpr auto parseActivation =
 static constexpr auto parsePool =
     parseEnum<plx::PoolModeAttr, static_cast<std::optional<plx::PoolMode> (*)(llvm::StringRef)>(
                                      plx::symbolizePoolMode)>;
-static constexpr const char *kActivations = "identity, silu, gelu, gelu_tanh, gelu_quick, relu, "
-                                            "relu2, relu6, tanh, sigmoid, softplus, mish, "
-                                            "elu, leaky_relu, hard_swish, hard_sigmoid, selu, square";
+static constexpr const char *kActivations =
+    "identity, silu, gelu, gelu_tanh, gelu_quick, relu, "
+    "relu2, relu6, tanh, sigmoid, softplus, mish, "
+    "elu, leaky_relu, hard_swish, hard_sigmoid, selu, square";
 
 const std::vector<OpRow> &plxRows() {
   static const std::vector<OpRow> rows = {

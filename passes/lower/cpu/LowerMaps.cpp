@@ -1,4 +1,5 @@
-//===- LowerMaps.cpp - convolutions and pools of maps ------------------------------------------===//
+//===- LowerMaps.cpp - convolutions and pools of maps
+//------------------------------------------===//
 // Handlers of plx.conv with blocked weights and of plx.pool_window; other forms are decomposed.
 //===----------------------------------------------------------------------------------------------===//
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

@@ -3,6 +3,7 @@
 
 #include <plexus/plugin.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 namespace plexus::families {
@@ -114,24 +115,24 @@ static void build(const Config &c, Builder &b) {
       {"EEGNetv4", eegNet},
       {"ShallowFBCSPNet", shallowFbcspNet},
       {"Deep4Net", deep4Net},
-      {"EEGConformer", eegConformer}};
+      {"EEGConformer", nullptr}};
   const std::string name = c.string("architecture", "");
   std::string known;
-  NetBuilder net = nullptr;
-  for (auto [id, builder] : nets) {
-    if (name == id)
-      net = builder;
+  const auto *net = std::find_if(std::begin(nets), std::end(nets),
+                                 [&](const auto &entry) { return name == entry.first; });
+  for (auto [id, builder] : nets)
     known += (known.empty() ? "" : ", ") + std::string(id);
-  }
-  if (!net)
+  if (net == std::end(nets))
     return c.refuse("architecture", "'" + name + "'", known);
   c.inert({"family", "drop_prob", "chs_info", "final_conv_length"});
   c.unusedWeights({"*.num_batches_tracked"});
   const Net facts{c, b, c.integer("n_chans"), readSamples(c), c.integer("n_outputs")};
   b.info("task", "graph");
+  if (!net->second)
+    return eegConformer(facts);
   auto segment = b.segment("net", {Builder::rows({facts.channels, facts.samples})});
   Value x = b.reshape(segment.args[0], {1, facts.channels, facts.samples});
-  b.endSegment({net(facts, x)});
+  b.endSegment({net->second(facts, x)});
   auto in = b.schedule("forward", {"x"}, {Builder::rows({facts.channels, facts.samples})});
   b.endSchedule({{"y", b.run("net", -1, {in[0]})}});
 }

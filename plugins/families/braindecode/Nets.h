@@ -21,7 +21,8 @@ using NetBuilder = Value (*)(const Net &, Value x);
 Value eegNet(const Net &, Value x);
 Value shallowFbcspNet(const Net &, Value x);
 Value deep4Net(const Net &, Value x);
-Value eegConformer(const Net &, Value x);
+/// Builds its segments and schedule itself.
+void eegConformer(const Net &);
 
 /// Kind of the activation that field `path` names as a class of torch.nn, or braindecode's Square
 /// and SafeLog; refuses others.

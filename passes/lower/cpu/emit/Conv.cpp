@@ -3,8 +3,8 @@
 
 #include "dialects/plx/Activations.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "llvm/Support/MathExtras.h"
 #include "passes/lower/cpu/emit/Code.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -135,10 +135,10 @@ private:
     const int64_t counts[] = {shape.channels / shape.groups, shape.height.kernel,
                               shape.width.kernel};
     const int64_t steps[] = {map, shape.height.dilation * lineWidth, 0};
-    sums = nest(counts, steps, from, weights, sums, [&](Value at, Value entry, Value column,
-                                                        ValueRange carried) {
-      return multiply(tile, c.add(at, columnOffset(column)), entry, columns, carried);
-    });
+    sums = nest(counts, steps, from, weights, sums,
+                [&](Value at, Value entry, Value column, ValueRange carried) {
+                  return multiply(tile, c.add(at, columnOffset(column)), entry, columns, carried);
+                });
     store(tile, row, first, line, columns, sums);
   }
 
@@ -253,8 +253,8 @@ void emitPoolWindow(OpBuilder &builder, Location loc, const Isa &isa, const Pool
         Value sum;
         for (int64_t y = 0; y < h.kernel; ++y)
           for (int64_t v = 0; v < vectors; ++v) {
-            Value x = c.loadVector(c.floats(lanes), input,
-                                   c.add(at, y * w.input + begin + v * lanes));
+            Value x =
+                c.loadVector(c.floats(lanes), input, c.add(at, y * w.input + begin + v * lanes));
             sum = sum ? fold(sum, x) : x;
           }
         Value folded = foldLanes(c, sum, fold);
