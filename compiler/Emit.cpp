@@ -2,8 +2,8 @@
 #include "compiler/Compile.h"
 #include "compiler/IsaCode.h"
 #include "compiler/support/Diagnostics.h"
+#include "dialects/Dialects.h"
 #include "dialects/attn/AttnOps.h"
-#include "dialects/kan/KanDialect.h"
 #include "runtime/io/AtomicFile.h"
 
 #include "mlir/InitAllDialects.h"
@@ -30,10 +30,10 @@ std::string print(Operation *op) {
 std::unique_ptr<MLIRContext> makeContext() {
   DialectRegistry registry;
   registerAllDialects(registry);
-  registry.insert<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
+  registerDialects(registry);
   registerAllExtensions(registry);
   auto context = std::make_unique<MLIRContext>(registry);
-  context->loadDialect<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
+  loadDialects(*context);
   return context;
 }
 

@@ -57,6 +57,7 @@ const std::vector<OpRow> &plxRows();
 const std::vector<OpRow> &attnRows();
 const std::vector<OpRow> &convRows();
 const std::vector<OpRow> &kanRows();
+const std::vector<OpRow> &ssmRows();
 
 /// An enum's AttrRow::parse: `Attr` of what `symbolize` makes of the keyword.
 template <typename AttrT, auto symbolize>

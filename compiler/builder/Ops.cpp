@@ -14,7 +14,8 @@ namespace {
 
 /// Calls fn with every row of every dialect.
 void eachRow(llvm::function_ref<void(const OpRow &)> fn) {
-  for (const std::vector<OpRow> *rows : {&plxRows(), &attnRows(), &convRows(), &kanRows()})
+  for (const std::vector<OpRow> *rows :
+       {&plxRows(), &attnRows(), &convRows(), &kanRows(), &ssmRows()})
     for (const OpRow &row : *rows)
       fn(row);
 }

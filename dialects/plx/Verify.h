@@ -21,6 +21,9 @@ LogicalResult verifyRows(Operation *op, StringRef name, Value value);
 /// time.
 LogicalResult verifyTokenCount(Operation *op, StringRef name, int64_t count);
 
+/// Checks that the recurrent state `name` (may be null) has the shape `shape`.
+LogicalResult verifyCarry(Operation *op, StringRef name, Value state, ArrayRef<int64_t> shape);
+
 /// Checks a quantity: "operand 'weight' has <what> <found>, expected <expected>".
 template <typename T>
 LogicalResult verifyEqual(Operation *op, StringRef name, StringRef what, T found, T expected) {

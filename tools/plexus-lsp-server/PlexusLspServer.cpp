@@ -1,7 +1,5 @@
 // plexus-lsp-server: the language server of MLIR, with the dialects of Plexus.
-#include "dialects/attn/AttnOps.h"
-#include "dialects/kan/KanDialect.h"
-#include "dialects/plx/PlxOps.h"
+#include "dialects/Dialects.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/Tools/mlir-lsp-server/MlirLspServerMain.h"
@@ -10,6 +8,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<mlir::plx::PlxDialect, mlir::attn::AttnDialect, mlir::kan::KanDialect>();
+  plexus::registerDialects(registry);
   return mlir::failed(mlir::MlirLspServerMain(argc, argv, registry));
 }

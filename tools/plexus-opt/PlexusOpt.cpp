@@ -1,8 +1,6 @@
 // plexus-opt: runs passes over modules in text, as mlir-opt does, with the dialects of Plexus.
 #include "TestDecompose.h"
-#include "dialects/attn/AttnOps.h"
-#include "dialects/kan/KanDialect.h"
-#include "dialects/plx/PlxOps.h"
+#include "dialects/Dialects.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -18,7 +16,7 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<mlir::plx::PlxDialect, mlir::attn::AttnDialect, mlir::kan::KanDialect>();
+  plexus::registerDialects(registry);
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "Plexus optimizer driver\n", registry));
 }

@@ -28,6 +28,8 @@ const HandlerTable &handlers() {
     addTensorHandlers(handlers);
     addKanHandlers(handlers);
     addMapHandlers(handlers);
+    addCarryHandlers(handlers);
+    addScanHandlers(handlers);
     return handlers;
   }();
   return table;
@@ -83,12 +85,13 @@ LogicalResult SegmentLowering::run(OpBuilder &builder) {
     function->setAttr(kReportAttr, rows);
   body.setInsertionPointToStart(function.addEntryBlock());
   addSegmentArguments();
-  for (Operation &op : segment.getBody().front()) {
-    if (auto result = dyn_cast<plx::ReturnOp>(op)) {
-      if (failed(lowerReturn(result)))
-        return failure();
-      continue;
-    }
+  if (failed(lowerBlock(segment.getBody().front())))
+    return failure();
+  return lowerReturn(cast<plx::ReturnOp>(segment.getBody().front().getTerminator()));
+}
+
+LogicalResult SegmentLowering::lowerBlock(Block &block) {
+  for (Operation &op : block.without_terminator()) {
     auto form = handlers().find(op.getName().getStringRef());
     if (failed(form != handlers().end() ? form->second.lower(*this, &op)
                                         : lowerUpstream(*this, &op)))

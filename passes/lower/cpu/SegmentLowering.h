@@ -16,14 +16,17 @@
 
 namespace plexus::compiler {
 
-/// Turns one plx.segment into a func.func over memrefs. Segments are straight-line, so each tensor
-/// gets one buffer (an argument, an allocation, or a view of another one) when its op is lowered.
+/// Turns one plx.segment into a func.func over memrefs. Each tensor gets one buffer (an argument,
+/// an allocation, or a view of another one) when its op is lowered; what a loop carries has one for
+/// all of its iterations.
 class SegmentLowering {
 public:
   SegmentLowering(mlir::plx::SegmentOp segment, const emit::Isa &isa, const CpuOptions &options);
 
   /// Creates the function (after `after`) and lowers the body.
   mlir::LogicalResult run(mlir::OpBuilder &builder);
+  /// Lowers the ops of `block`, all but its terminator, at the builder's place.
+  mlir::LogicalResult lowerBlock(mlir::Block &block);
 
   mlir::OpBuilder &builder() { return body; }
   const emit::Isa &isa() const { return target; }
@@ -122,6 +125,8 @@ void addBatchHandlers(HandlerTable &table);
 void addTensorHandlers(HandlerTable &table);
 void addKanHandlers(HandlerTable &table);
 void addMapHandlers(HandlerTable &table);
+void addCarryHandlers(HandlerTable &table);
+void addScanHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.
 mlir::LogicalResult lowerUpstream(SegmentLowering &segment, mlir::Operation *op);

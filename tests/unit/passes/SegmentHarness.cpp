@@ -4,8 +4,8 @@
 #include "compiler/codegen/Codegen.h"
 #include "compiler/pack/Layout.h"
 #include "compiler/program/ProgramBuilder.h"
-#include "dialects/attn/AttnOps.h"
-#include "dialects/kan/KanDialect.h"
+#include "dialects/Dialects.h"
+#include "dialects/plx/PlxOps.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/Parser/Parser.h"
@@ -96,7 +96,7 @@ MLIRContext &sharedContext() {
     registerAllDialects(registry);
     registerAllExtensions(registry);
     registerAllToLLVMIRTranslations(registry);
-    registry.insert<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
+    registerDialects(registry);
     auto *made = new MLIRContext(registry);
     made->loadAllAvailableDialects();
     return made;
@@ -143,6 +143,8 @@ plx_batch RaggedBatch::view() const {
   batch.token_begin = tokenBegin.data();
   batch.past = past.data();
   batch.output_row = outputRow.data();
+  batch.carry_from = carryFrom.data();
+  batch.carry_to = carryTo.data();
   return batch;
 }
 
@@ -153,8 +155,13 @@ void CompiledSegment::compile(const std::string &text, Path path) {
     return;
   }
   auto model = *module->getOps<plx::ModelOp>().begin();
+  Program program;
+  for (auto state : model.getOps<plx::StateOp>()) {
+    program.states.emplace_back();
+    program.states.back().name = state.getSymName().str();
+  }
   auto describe = [&] {
-    auto read = readSegment(model, *model.getOps<plx::SegmentOp>().begin(), {});
+    auto read = readSegment(model, *model.getOps<plx::SegmentOp>().begin(), program);
     ASSERT_TRUE(read) << read.status().message();
     segment = *std::move(read);
   };
@@ -218,10 +225,21 @@ CompiledSegment::operator()(const RaggedBatch &ragged,
   int64_t bytes = scratchBytes(batch);
   auto scratch = aligned(bytes);
   std::memset(scratch.get(), 0xff, bytes);
+  std::vector<plx_kv> states;
+  std::vector<const plx_kv *> statePointers;
+  for (size_t i = 0; i < segment.states.size(); ++i)
+    states.push_back({nullptr, carryPlace(i) * static_cast<int64_t>(sizeof(float))});
+  for (const plx_kv &state : states)
+    statePointers.push_back(&state);
   Host host;
-  plx_call call = {
-      host.table(), &batch,  inputPointers.data(), outputPointers.data(), weightPointers.data(),
-      nullptr,      nullptr, scratch.get()};
+  plx_call call = {host.table(),
+                   &batch,
+                   inputPointers.data(),
+                   outputPointers.data(),
+                   weightPointers.data(),
+                   statePointers.data(),
+                   nullptr,
+                   scratch.get()};
   auto entry = reinterpret_cast<plx_segment_fn>(code->lookup(segment.symbol));
   EXPECT_EQ(entry(&call), 0);
   return outputs;

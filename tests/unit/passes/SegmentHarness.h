@@ -15,8 +15,15 @@ namespace plexus::compiler::test {
 struct RaggedBatch {
   explicit RaggedBatch(std::vector<int32_t> lengths);
   std::vector<int32_t> lengths, sequence, position, tokenBegin, past, outputRow;
+  /// Where each token's recurrent states start from and go to; empty: the segment has none.
+  std::vector<const uint8_t *> carryFrom;
+  std::vector<uint8_t *> carryTo;
   plx_batch view() const;
 };
+
+/// Where state `index` of a segment lies in its slots, in floats.
+constexpr int64_t kSlotFloats = 1 << 12;
+constexpr int64_t carryPlace(int64_t index) { return 16 + index * kSlotFloats; }
 
 enum class Path {
   Fast,      ///< merged, fused, packed, through the emitters

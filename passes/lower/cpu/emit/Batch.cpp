@@ -43,6 +43,8 @@ BatchFields loadBatch(OpBuilder &builder, Location loc, Value batch) {
   fields.tree = array(offsetof(plx_batch, tree));
   fields.pendingIndex = array(offsetof(plx_batch, pending_index));
   fields.pendingBegin = array(offsetof(plx_batch, pending_begin));
+  fields.carryFrom = array(offsetof(plx_batch, carry_from));
+  fields.carryTo = array(offsetof(plx_batch, carry_to));
   return fields;
 }
 
@@ -50,6 +52,17 @@ Value loadI32(OpBuilder &builder, Location loc, Value array, Value i) {
   Code code{builder, loc};
   Value place = byteOffset(builder, loc, array, code.mul(i, sizeof(int32_t)));
   return code.toIndex(code.make<LLVM::LoadOp>(builder.getI32Type(), place));
+}
+
+Value loadPointer(OpBuilder &builder, Location loc, Value array, Value i) {
+  Code code{builder, loc};
+  Value place = byteOffset(builder, loc, array, code.mul(i, sizeof(void *)));
+  return code.make<LLVM::LoadOp>(array.getType(), place);
+}
+
+Value isNull(OpBuilder &builder, Location loc, Value pointer) {
+  Value null = LLVM::ZeroOp::create(builder, loc, pointer.getType());
+  return LLVM::ICmpOp::create(builder, loc, LLVM::ICmpPredicate::eq, pointer, null);
 }
 
 void forTokens(OpBuilder &builder, Location loc, Value tokens,
@@ -65,13 +78,8 @@ void forTokens(OpBuilder &builder, Location loc, Value tokens,
 Value loadPage(OpBuilder &builder, Location loc, Value kv, Value sequence, Value page,
                bool toLayer) {
   Code code{builder, loc};
-  Type pointer = kv.getType();
-  auto element = [&](Value array, Value i) {
-    Value place = byteOffset(builder, loc, array, code.mul(i, sizeof(void *)));
-    return code.make<LLVM::LoadOp>(pointer, place);
-  };
-  Value table = field(code, kv, offsetof(plx_kv, pages), pointer);
-  Value start = element(element(table, sequence), page);
+  Value table = field(code, kv, offsetof(plx_kv, pages), kv.getType());
+  Value start = loadPointer(builder, loc, loadPointer(builder, loc, table, sequence), page);
   if (!toLayer)
     return start;
   return address(code, start,

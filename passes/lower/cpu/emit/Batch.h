@@ -14,6 +14,7 @@ struct BatchFields {
   mlir::Value sequence, position, index, slot, tokenBegin, past;
   mlir::Value tree; ///< !llvm.ptr, may be null at run time
   mlir::Value treeWords, pendingIndex, pendingBegin;
+  mlir::Value carryFrom, carryTo; ///< arrays of pointers
 };
 
 /// Loads all fields of the plx_batch at `batch` (!llvm.ptr).
@@ -21,6 +22,13 @@ BatchFields loadBatch(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value 
 
 /// Element `i` (index) of an array of int32_t, as index.
 mlir::Value loadI32(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array, mlir::Value i);
+
+/// Element `i` (index) of an array of pointers.
+mlir::Value loadPointer(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value array,
+                        mlir::Value i);
+
+/// Whether the pointer is null: i1.
+mlir::Value isNull(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value pointer);
 
 /// The address `bytes` (index) behind `base` (!llvm.ptr).
 mlir::Value byteOffset(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value base,

@@ -1,0 +1,167 @@
+// Recurrences over the tokens of a batch: where their states come from and go to.
+#include "passes/lower/cpu/emit/Carry.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/TypeUtilities.h"
+#include "passes/lower/cpu/emit/KvPages.h"
+
+using namespace mlir;
+
+namespace plexus::emit {
+namespace {
+
+/// This state's part of the slot that `array` names for `token`.
+struct Slot {
+  Value absent; ///< i1
+  Value start;  ///< meaningless where absent
+};
+
+Slot slotOf(const Code &code, const CarryFields &fields, Value array, Value token) {
+  Value pointer = loadPointer(code.builder, code.loc, array, token);
+  return {isNull(code.builder, code.loc, pointer),
+          byteOffset(code.builder, code.loc, pointer, fields.layerOffset)};
+}
+
+Code::Values startOf(const Code &code, const CarryFields &fields, Value token,
+                     llvm::ArrayRef<CarryPiece> pieces, ValueRange last) {
+  Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
+  return code.ifElse(
+      slot.absent, last.getTypes(), [&] { return Code::Values(last); },
+      [&] {
+        Code::Values loaded;
+        for (const CarryPiece &piece : pieces)
+          loaded.push_back(
+              loadAt(code, piece.type, elementAddress(code, slot.start, piece.element)));
+        return loaded;
+      });
+}
+
+void leave(const Code &code, const CarryFields &fields, Value token,
+           llvm::ArrayRef<CarryPiece> pieces, ValueRange next) {
+  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
+  code.ifElse(
+      slot.absent, [] {},
+      [&] {
+        for (auto [piece, value] : llvm::zip(pieces, next))
+          storeAt(code, value, elementAddress(code, slot.start, piece.element));
+      });
+}
+
+/// Calls `body` with the number of each element of a static memref.
+void forElements(const Code &code, Value memref, llvm::function_ref<void(Value, ValueRange)> body) {
+  llvm::ArrayRef<int64_t> shape = cast<MemRefType>(memref.getType()).getShape();
+  code.loop(0, ShapedType::getNumElements(shape), 1, [&](Value element) {
+    Code::Values indices(shape.size());
+    Value rest = element;
+    for (size_t axis = shape.size(); axis-- > 0; rest = code.div(rest, shape[axis]))
+      indices[axis] = code.rem(rest, shape[axis]);
+    body(element, indices);
+  });
+}
+
+/// i1: whether a sequence begins at `token`, or with `reverse` ends there.
+Value isBorder(const Code &code, const BatchFields &batch, Value token, bool reverse) {
+  Value sequence = loadI32(code.builder, code.loc, batch.sequence, token);
+  Value border =
+      reverse
+          ? code.add(loadI32(code.builder, code.loc, batch.tokenBegin, code.add(sequence, 1)), -1)
+          : loadI32(code.builder, code.loc, batch.tokenBegin, sequence);
+  return code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, border, token);
+}
+
+} // namespace
+
+CarryFields loadCarry(OpBuilder &builder, Location loc, Value batch, Value state) {
+  CarryFields fields{loadBatch(builder, loc, batch), {}};
+  if (state) {
+    Code code{builder, loc};
+    Value place = byteOffset(builder, loc, state, code.index(offsetof(plx_kv, layer_offset)));
+    fields.layerOffset = code.toIndex(code.make<LLVM::LoadOp>(builder.getI64Type(), place));
+  }
+  return fields;
+}
+
+void forTokensOf(const Code &code, const CarryFields &fields, Value sequence,
+                 llvm::ArrayRef<CarryPiece> pieces, bool reverse, CarryStep step) {
+  auto border = [&](Value number) {
+    return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
+  };
+  Value begin = border(sequence), end = border(code.add(sequence, 1));
+  Code::Values zeros;
+  for (const CarryPiece &piece : pieces)
+    zeros.push_back(code.constant(piece.type, 0));
+  code.loop(begin, end, 1, zeros, [&](Value number, ValueRange last) {
+    Value token =
+        reverse ? code.sub(code.add(code.sub(end, number), begin), code.index(1)) : number;
+    bool keeps = fields.layerOffset != nullptr;
+    Code::Values start = keeps ? startOf(code, fields, token, pieces, last) : Code::Values(last);
+    Code::Values next = step(token, start);
+    if (keeps)
+      leave(code, fields, token, pieces, next);
+    return next;
+  });
+}
+
+void forChannelBlocks(const Code &code, Value sequences, int64_t channels, int64_t lanes,
+                      int64_t vectors, ChannelBody body) {
+  int64_t width = lanes * vectors, blocks = channels / width, done = blocks * width;
+  if (blocks > 0) {
+    llvm::SmallVector<VectorType> types(vectors, code.floats(lanes));
+    code.parallel(code.mul(sequences, blocks), [&](Value item) {
+      body(code.div(item, blocks), code.mul(code.rem(item, blocks), width), types);
+    });
+  }
+  llvm::SmallVector<VectorType> rest;
+  for (int64_t left = channels - done; left > 0; left -= lanes)
+    rest.push_back(code.floats(std::min(left, lanes)));
+  if (!rest.empty())
+    code.parallel(sequences, [&](Value sequence) { body(sequence, code.index(done), rest); });
+}
+
+void emitCarryRead(OpBuilder &builder, Location loc, Value batch, Value state, Value token,
+                   bool reverse, Value last, Value out) {
+  Code code{builder, loc};
+  CarryFields fields = loadCarry(builder, loc, batch, state);
+  auto keep = [&] {
+    if (last != out)
+      code.make<memref::CopyOp>(last, out);
+  };
+  if (state) {
+    Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
+    code.ifElse(slot.absent, keep, [&] {
+      forElements(code, out, [&](Value element, ValueRange indices) {
+        Value value = code.make<LLVM::LoadOp>(builder.getF32Type(),
+                                              elementAddress(code, slot.start, element));
+        code.make<memref::StoreOp>(value, out, indices);
+      });
+    });
+    return;
+  }
+  auto clear = [&] {
+    Value zero = code.constant(builder.getF32Type(), 0);
+    forElements(code, out,
+                [&](Value, ValueRange indices) { code.make<memref::StoreOp>(zero, out, indices); });
+  };
+  code.ifElse(isBorder(code, fields.batch, token, reverse), clear, keep);
+}
+
+void emitCarryWrite(OpBuilder &builder, Location loc, Value batch, Value state, Value token,
+                    Value value) {
+  Code code{builder, loc};
+  CarryFields fields = loadCarry(builder, loc, batch, state);
+  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
+  code.ifElse(
+      slot.absent, [] {},
+      [&] {
+        forElements(code, value, [&](Value element, ValueRange indices) {
+          storeAt(code, code.loadScalar(value, indices), elementAddress(code, slot.start, element));
+        });
+      });
+}
+
+Value loadFloats(const Code &code, VectorType type, Value memref, ValueRange indices) {
+  Type element = getElementTypeOrSelf(memref.getType());
+  Value loaded = code.loadVector(type.clone(element), memref, indices);
+  return element.isF32() ? loaded : code.make<arith::ExtFOp>(type, loaded).getResult();
+}
+
+} // namespace plexus::emit

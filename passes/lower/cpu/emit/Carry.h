@@ -1,0 +1,60 @@
+// Recurrences over the tokens of a batch: where their states come from and go to (carry_from and
+// carry_to of runtime/abi/Call.h).
+#ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_CARRY_H
+#define PLEXUS_PASSES_LOWER_CPU_EMIT_CARRY_H
+
+#include "passes/lower/cpu/emit/Batch.h"
+#include "passes/lower/cpu/emit/Code.h"
+
+namespace plexus::emit {
+
+/// What a recurrence reads of the batch, loaded once where the emitter starts.
+struct CarryFields {
+  BatchFields batch;
+  mlir::Value layerOffset; ///< bytes from a slot's start to this state's part; null: no state
+};
+
+/// `state` is an !llvm.ptr to the plx_kv of the state, or null: sequences start from zeros.
+CarryFields loadCarry(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value batch,
+                      mlir::Value state);
+
+/// A part of the state that one loop keeps in a register.
+struct CarryPiece {
+  mlir::Value element; ///< its place in the state, in elements
+  mlir::VectorType type;
+};
+
+/// Calls `step` for each token of sequence `sequence` in order (with `reverse`, from the last one)
+/// with the pieces of the state that the token starts from; the pieces that it returns are stored
+/// where the batch says and are what the next token goes on from. Where the sequence's tokens lie
+/// in the batch does not change a bit of any result.
+using CarryStep = llvm::function_ref<Code::Values(mlir::Value token, mlir::ValueRange pieces)>;
+void forTokensOf(const Code &code, const CarryFields &fields, mlir::Value sequence,
+                 llvm::ArrayRef<CarryPiece> pieces, bool reverse, CarryStep step);
+
+/// A parallel loop over all sequences and blocks of `vectors` vectors of `lanes` of the channels
+/// [0, channels); what is left is a block of its own, with a shorter vector at its end. Calls
+/// `body` with the sequence, the first channel and the vectors' types.
+using ChannelBody = llvm::function_ref<void(mlir::Value sequence, mlir::Value channel,
+                                            llvm::ArrayRef<mlir::VectorType> types)>;
+void forChannelBlocks(const Code &code, mlir::Value sequences, int64_t channels, int64_t lanes,
+                      int64_t vectors, ChannelBody body);
+
+/// Emits out = what token `token` starts from, as `plx.carry_read` says: `last` and `out` are
+/// memrefs of one static f32 shape without gaps, which may be the same.
+void emitCarryRead(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value batch,
+                   mlir::Value state, mlir::Value token, bool reverse, mlir::Value last,
+                   mlir::Value out);
+
+/// Emits the store of `value` where `carry_to` says for `token`.
+void emitCarryWrite(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value batch,
+                    mlir::Value state, mlir::Value token, mlir::Value value);
+
+/// `type`'s elements of `memref` (f32, or bf16 or f16, which are extended) from `indices` on, as
+/// f32.
+mlir::Value loadFloats(const Code &code, mlir::VectorType type, mlir::Value memref,
+                       mlir::ValueRange indices);
+
+} // namespace plexus::emit
+
+#endif // PLEXUS_PASSES_LOWER_CPU_EMIT_CARRY_H

@@ -1,0 +1,226 @@
+// Recurrences: the fast path against the decomposition, whole sequences against pieces, draft trees
+// against their paths.
+#include "SegmentHarness.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <deque>
+#include <gtest/gtest.h>
+#include <random>
+
+namespace plexus::compiler::test {
+namespace {
+
+using Floats = std::vector<float>;
+
+Floats randomRows(int64_t rows, int64_t columns, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  Floats values(rows * columns);
+  for (float &value : values)
+    value = normal(generator);
+  return values;
+}
+
+void expectNear(const Floats &actual, const Floats &expected) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i)
+    ASSERT_NEAR(actual[i], expected[i], 2e-4 + 2e-4 * std::abs(expected[i])) << "at " << i;
+}
+
+/// Slots of two states each, with what no one wrote being NaN.
+class Slots {
+public:
+  uint8_t *fresh(float value) {
+    memory.emplace_back(3 * kSlotFloats, value);
+    return reinterpret_cast<uint8_t *>(memory.back().data());
+  }
+  uint8_t *random(unsigned seed) {
+    memory.push_back(randomRows(3, kSlotFloats, seed));
+    return reinterpret_cast<uint8_t *>(memory.back().data());
+  }
+
+private:
+  std::deque<Floats> memory;
+};
+
+Floats stateIn(const uint8_t *slot, int64_t size) {
+  Floats state(size);
+  std::memcpy(state.data(), slot + carryPlace(0) * sizeof(float), size * sizeof(float));
+  return state;
+}
+
+/// A segment over x [T, columns] with one recurrence, and the elements of its state.
+struct Case {
+  const char *name;
+  int64_t columns, state;
+  std::string weights, op; ///< op: from %x to %y : tensor<?x{out}xf32>, `STATE` where one goes
+  int64_t out;
+  std::string stateType;
+};
+
+std::string textOf(const Case &test, bool keeps, bool reverse = false) {
+  std::string op = test.op;
+  auto replace = [&](const std::string &from, const std::string &to) {
+    if (size_t at = op.find(from); at != std::string::npos)
+      op.replace(at, from.size(), to);
+  };
+  replace("STATE", keeps ? "state %h" : "");
+  replace("TYPE", keeps ? ", " + test.stateType : "");
+  replace("FLAGS", reverse ? "reverse" : "");
+  replace("COMMA", reverse ? ", reverse" : "");
+  std::string type = "tensor<?x" + std::to_string(test.out) + "xf32>";
+  return "plx.model @m {\n" + test.weights +
+         (keeps ? "plx.state @h kind = replace : " + test.stateType + "\n" : "") +
+         "plx.segment @s(%x: tensor<?x" + std::to_string(test.columns) +
+         "xf32>, %batch: !plx.batch) -> " + type + " {\n" +
+         (keeps ? "%h = plx.get_state @h : " + test.stateType + "\n" : "") + op +
+         "\nplx.return %y : " + type + "\n}\n}\n";
+}
+
+const Case kCases[] = {
+    {"CausalConv", 52, 3 * 52,
+     "plx.weight @w : tensor<4x52xbf16> = #plx.source<\"w\">\n"
+     "plx.weight @b : tensor<52xf32> = #plx.source<\"b\">\n",
+     R"(%w = plx.param @w : tensor<4x52xbf16>
+        %b = plx.param @b : tensor<52xf32>
+        %y = ssm.causal_conv %x, %w, %batch bias %b STATE {activation = #plx<activation_kind silu>COMMA} : (tensor<?x52xf32>, tensor<4x52xbf16>, !plx.batch, tensor<52xf32>TYPE) -> tensor<?x52xf32>)",
+     52, "!plx.carry<3 x 52>"},
+    {"CausalConvOfTwo", 9, 9, "plx.weight @w : tensor<2x9xf32> = #plx.source<\"w\">\n",
+     R"(%w = plx.param @w : tensor<2x9xf32>
+        %y = ssm.causal_conv %x, %w, %batch STATE {FLAGS} : (tensor<?x9xf32>, tensor<2x9xf32>, !plx.batchTYPE) -> tensor<?x9xf32>)",
+     9, "!plx.carry<1 x 9>"},
+    // x | delta | b | c of 21 channels and 11 entries, more than a group of 8.
+    {"SelectiveScan", 21 + 21 + 11 + 11, 11 * 21,
+     "plx.weight @a : tensor<11x21xbf16> = #plx.source<\"a\">\n"
+     "plx.weight @e : tensor<21xf32> = #plx.source<\"e\">\n"
+     "plx.weight @d : tensor<21xf32> = #plx.source<\"d\">\n",
+     R"(%a = plx.param @a : tensor<11x21xbf16>
+        %e = plx.param @e : tensor<21xf32>
+        %d = plx.param @d : tensor<21xf32>
+        %in = plx.slice %x from 0 size 21 : tensor<?x64xf32> -> tensor<?x21xf32>
+        %delta = plx.slice %x from 21 size 21 : tensor<?x64xf32> -> tensor<?x21xf32>
+        %b = plx.slice %x from 42 size 11 : tensor<?x64xf32> -> tensor<?x11xf32>
+        %c = plx.slice %x from 53 size 11 : tensor<?x64xf32> -> tensor<?x11xf32>
+        %y = ssm.selective_scan %in, %delta, %a, %b, %c, %batch delta_bias %e skip %d STATE {softplusCOMMA} : (tensor<?x21xf32>, tensor<?x21xf32>, tensor<11x21xbf16>, tensor<?x11xf32>, tensor<?x11xf32>, !plx.batch, tensor<21xf32>, tensor<21xf32>TYPE) -> tensor<?x21xf32>)",
+     21, "!plx.carry<11 x 21>"},
+    // 4 heads of 10, 2 groups of 6.
+    {"Ssd", 40 + 4 + 12 + 12, 4 * 6 * 10,
+     "plx.weight @a : tensor<4xf32> = #plx.source<\"a\">\n"
+     "plx.weight @d : tensor<4xf32> = #plx.source<\"d\">\n",
+     R"(%a = plx.param @a : tensor<4xf32>
+        %d = plx.param @d : tensor<4xf32>
+        %i2 = plx.slice %x from 0 size 40 : tensor<?x68xf32> -> tensor<?x40xf32>
+        %in = plx.reshape %i2 : tensor<?x40xf32> -> tensor<?x4x10xf32>
+        %delta = plx.slice %x from 40 size 4 : tensor<?x68xf32> -> tensor<?x4xf32>
+        %b2 = plx.slice %x from 44 size 12 : tensor<?x68xf32> -> tensor<?x12xf32>
+        %b = plx.reshape %b2 : tensor<?x12xf32> -> tensor<?x2x6xf32>
+        %c2 = plx.slice %x from 56 size 12 : tensor<?x68xf32> -> tensor<?x12xf32>
+        %c = plx.reshape %c2 : tensor<?x12xf32> -> tensor<?x2x6xf32>
+        %o = ssm.ssd %in, %delta, %a, %b, %c, %batch skip %d STATE {softplus, delta_min = 0.1 : f32, delta_max = 1.5 : f32COMMA} : (tensor<?x4x10xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<?x2x6xf32>, tensor<?x2x6xf32>, !plx.batch, tensor<4xf32>TYPE) -> tensor<?x4x10xf32>
+        %y = plx.reshape %o : tensor<?x4x10xf32> -> tensor<?x40xf32>)",
+     40, "!plx.carry<4 x 6 x 10>"},
+};
+
+class Recurrence : public testing::TestWithParam<Case> {};
+
+/// Each sequence starts from a slot of its own and leaves its state in another.
+RaggedBatch chain(const std::vector<int32_t> &lengths, const std::vector<uint8_t *> &from,
+                  const std::vector<uint8_t *> &to) {
+  RaggedBatch batch(lengths);
+  batch.carryFrom.assign(batch.position.size(), nullptr);
+  batch.carryTo.assign(batch.position.size(), nullptr);
+  for (size_t s = 0; s < lengths.size(); ++s)
+    if (lengths[s] > 0) {
+      batch.carryFrom[batch.tokenBegin[s]] = from[s];
+      batch.carryTo[batch.tokenBegin[s + 1] - 1] = to[s];
+    }
+  return batch;
+}
+
+TEST_P(Recurrence, EqualsItsDecompositionOnRaggedBatches) {
+  const Case &test = GetParam();
+  CompiledSegment fast(textOf(test, true), Path::Fast),
+      decomposed(textOf(test, true), Path::Decomposed);
+  for (std::vector<int32_t> lengths : {std::vector<int32_t>{1}, {7}, {3, 1, 40}, {65, 0, 2}}) {
+    Slots slots;
+    std::vector<uint8_t *> from, one, two;
+    for (size_t s = 0; s < lengths.size(); ++s) {
+      from.push_back(slots.random(s + 1));
+      one.push_back(slots.fresh(NAN));
+      two.push_back(slots.fresh(NAN));
+    }
+    RaggedBatch batch = chain(lengths, from, one), again = chain(lengths, from, two);
+    Floats x = randomRows(batch.view().tokens, test.columns, 5);
+    expectNear(fast(batch, {x})[0], decomposed(again, {x})[0]);
+    for (size_t s = 0; s < lengths.size(); ++s)
+      if (lengths[s] > 0)
+        expectNear(stateIn(one[s], test.state), stateIn(two[s], test.state));
+  }
+}
+
+TEST_P(Recurrence, WholeSequencesEqualTheirDecompositionBothWays) {
+  const Case &test = GetParam();
+  for (bool reverse : {false, true}) {
+    CompiledSegment fast(textOf(test, false, reverse), Path::Fast),
+        decomposed(textOf(test, false, reverse), Path::Decomposed);
+    RaggedBatch batch({3, 1, 17, 0, 6});
+    Floats x = randomRows(27, test.columns, 7);
+    expectNear(fast(batch, {x})[0], decomposed(batch, {x})[0]);
+  }
+}
+
+TEST_P(Recurrence, PiecesGiveTheBitsOfTheWhole) {
+  const Case &test = GetParam();
+  CompiledSegment segment(textOf(test, true), Path::Fast);
+  Slots slots;
+  uint8_t *start = slots.random(3), *end = slots.fresh(NAN);
+  Floats x = randomRows(40, test.columns, 11);
+  Floats whole = segment(chain({40}, {start}, {end}), {x})[0], pieces;
+  uint8_t *from = start;
+  int32_t begin = 0;
+  for (int32_t size : {1, 6, 17, 16}) {
+    uint8_t *to = slots.fresh(NAN);
+    Floats part(x.begin() + begin * test.columns, x.begin() + (begin + size) * test.columns);
+    Floats made = segment(chain({size}, {from}, {to}), {part})[0];
+    pieces.insert(pieces.end(), made.begin(), made.end());
+    from = to, begin += size;
+  }
+  EXPECT_EQ(whole, pieces);
+  EXPECT_EQ(stateIn(end, test.state), stateIn(from, test.state));
+}
+
+TEST_P(Recurrence, ADraftTreeGivesTheBitsOfItsPaths) {
+  const Case &test = GetParam();
+  CompiledSegment segment(textOf(test, true), Path::Fast);
+  const std::vector<int> parents = {-1, 0, 1, 1, 0, 4, -1};
+  Slots slots;
+  uint8_t *start = slots.random(4);
+  Floats x = randomRows(parents.size(), test.columns, 13);
+  RaggedBatch tree({static_cast<int32_t>(parents.size())});
+  for (size_t t = 0; t < parents.size(); ++t) {
+    tree.carryTo.push_back(slots.fresh(NAN));
+    bool follows = t > 0 && parents[t] == static_cast<int>(t) - 1;
+    tree.carryFrom.push_back(follows ? nullptr : parents[t] < 0 ? start : tree.carryTo[parents[t]]);
+  }
+  Floats rows = segment(tree, {x})[0];
+  for (size_t t = 0; t < parents.size(); ++t) {
+    std::vector<int> path;
+    for (int at = static_cast<int>(t); at >= 0; at = parents[at])
+      path.insert(path.begin(), at);
+    Floats own;
+    for (int at : path)
+      own.insert(own.end(), x.begin() + at * test.columns, x.begin() + (at + 1) * test.columns);
+    uint8_t *end = slots.fresh(NAN);
+    Floats alone = segment(chain({static_cast<int32_t>(path.size())}, {start}, {end}), {own})[0];
+    EXPECT_TRUE(std::equal(alone.end() - test.out, alone.end(), rows.begin() + t * test.out)) << t;
+    EXPECT_EQ(stateIn(end, test.state), stateIn(tree.carryTo[t], test.state)) << t;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, Recurrence, testing::ValuesIn(kCases),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+} // namespace
+} // namespace plexus::compiler::test
