@@ -1,8 +1,8 @@
 // Recipes, weights and states of a graph under construction, and the constants that it carries.
 #include "compiler/builder/GraphBuilder.h"
 
+#include "dialects/Dialects.h"
 #include "dialects/attn/AttnOps.h"
-#include "dialects/kan/KanDialect.h"
 
 #include <cstring>
 #include <set>
@@ -52,7 +52,7 @@ GraphBuilder::GraphBuilder(MLIRContext &context, llvm::StringRef modelName,
                            std::shared_ptr<const TensorSource> source)
     : context(context), module(ModuleOp::create(UnknownLoc::get(&context))), b(&context),
       files(std::move(source)), constantSource(std::make_shared<Constants>()) {
-  context.loadDialect<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
+  loadDialects(context);
   b.setInsertionPointToEnd(module->getBody());
   model = plx::ModelOp::create(b, b.getUnknownLoc(), modelName);
 }

@@ -138,9 +138,9 @@ inline constexpr Kind kKinds[] = {
 
 } // namespace rope
 
-/// Reads rope_parameters for heads of `dims` rotated dimensions and a model of `context` positions.
+/// The frequencies of rope_parameters for `dims` rotated dimensions and a model of `context` positions.
 /// A kind that is not known is refused by name.
-inline Rope readRope(const Config &c, int64_t dims, int64_t context) {
+inline Rope readFrequencies(const Config &c, int64_t dims, int64_t context) {
   const std::string path = "rope_parameters";
   Rope r;
   r.dims = dims;
@@ -150,9 +150,6 @@ inline Rope readRope(const Config &c, int64_t dims, int64_t context) {
   if (c.size(path + ".frequency_factors") >= 0)
     r.invFreq = rope::divided(c, path + ".frequency_factors", std::move(r.invFreq));
   const std::string name = c.string(path + ".rope_type", "default");
-  if (name != "proportional")
-    if (double partial = c.number(path + ".partial_rotary_factor", 1.0); partial != 1.0)
-      c.refuse(path + ".partial_rotary_factor", std::to_string(partial), "1");
   std::string known;
   for (const rope::Kind &kind : rope::kKinds) {
     if (name == kind.name) {
@@ -163,6 +160,28 @@ inline Rope readRope(const Config &c, int64_t dims, int64_t context) {
   }
   c.refuse(path + ".rope_type", "'" + name + "'", known);
   return r;
+}
+
+/// The same for heads that turn as a whole.
+inline Rope readRope(const Config &c, int64_t dims, int64_t context) {
+  const std::string path = "rope_parameters";
+  if (c.string(path + ".rope_type", "default") != "proportional")
+    if (double partial = c.number(path + ".partial_rotary_factor", 1.0); partial != 1.0)
+      c.refuse(path + ".partial_rotary_factor", std::to_string(partial), "1");
+  return readFrequencies(c, dims, context);
+}
+
+/// The same for heads of `headDim` of which the first part turns: a factor of the config, or
+/// `otherwise`.
+inline Rope readPartialRope(const Config &c, int64_t headDim, int64_t context, double otherwise) {
+  const double factor = c.number("rope_parameters.partial_rotary_factor",
+                                 c.number("partial_rotary_factor", otherwise));
+  const auto dims = static_cast<int64_t>(static_cast<double>(headDim) * factor);
+  if (dims < 2 || dims > headDim || dims % 2)
+    c.refuse("partial_rotary_factor", std::to_string(factor),
+             "parts of the head with an even number of entries");
+  return readFrequencies(c, std::clamp<int64_t>(dims / 2 * 2, 2, std::max<int64_t>(headDim, 2)),
+                         context);
 }
 
 } // namespace plexus::families

@@ -1,7 +1,7 @@
 // Questions that passes ask of a model: sizes, tables of weights and states, recipes; and models
 // built in C++.
+#include "dialects/Dialects.h"
 #include "dialects/attn/AttnOps.h"
-#include "dialects/kan/KanDialect.h"
 #include "dialects/plx/PlxOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -43,7 +43,7 @@ plx.model @m {
 class ModelQueries : public testing::Test {
 protected:
   ModelQueries() {
-    context.loadDialect<plx::PlxDialect, attn::AttnDialect, kan::KanDialect>();
+    plexus::loadDialects(context);
     module = parseSourceString<ModuleOp>(kModel, &context);
     if (module)
       model = *module->getOps<plx::ModelOp>().begin();

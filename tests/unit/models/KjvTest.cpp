@@ -78,9 +78,13 @@ TEST_P(Kjv, PerplexityOfTheWholeValidationTextIsTheReferences) {
   EXPECT_NEAR(error, 0, 1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, Kjv, ::testing::Values("kjv-llama", "kjv-draft"),
-                         [](const auto &info) {
-                           return std::string(info.param) == "kjv-llama" ? "Llama" : "Draft";
-                         });
+std::string modelName(const ::testing::TestParamInfo<const char *> &info) {
+  std::string name = std::string(info.param).substr(4); // after "kjv-"
+  name[0] = static_cast<char>(std::toupper(name[0]));
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, Kjv, ::testing::Values("kjv-llama", "kjv-draft", "kjv-mamba"),
+                         modelName);
 
 } // namespace
