@@ -14,8 +14,9 @@ namespace plexus::emit {
 
 namespace {
 
-/// k of one pass over the rows in the streaming variant: this chunk and the next stay in L1.
-constexpr int64_t kFewChunk = 32;
+/// k of one pass over the rows in the streaming variant, and bytes of the weight that are asked for
+/// before they are read: both stay in L1.
+constexpr int64_t kFewChunk = 32, kAhead = 16384;
 /// k and rows of one pass in the tiled variant: its panel stays in L2, a column group of it in L1.
 constexpr int64_t kManyChunk = 256, kManyRows = 192;
 /// k of a panel for few rows: it stays in L1.
@@ -188,8 +189,10 @@ void ProductEmitter::emitStreamed(Value block, Value begin, Value end, Value row
     code.loop(0, kBlock, vectors * lanes, [&](Value column) {
       Source source = packedBlock(block);
       if (!many) {
-        // The tile's share of the next chunk: that of its columns, as if they came first in it.
-        Value next = code.add(source.base, code.mul(code.add(first, kFewChunk / unitK), kBlock));
+        // The tile's share of a later chunk: that of its columns, as if they came first in it.
+        int64_t chunkBytes = kFewChunk / unitK * kBlock * elementBytes();
+        int64_t later = std::max<int64_t>(1, kAhead / chunkBytes) * (kFewChunk / unitK);
+        Value next = code.add(source.base, code.mul(code.add(first, later), kBlock));
         Value before = code.mul(column, kFewChunk / unitK);
         Value own = code.mul(first, vectors * lanes);
         source.ahead = code.sub(code.add(next, before), own);
