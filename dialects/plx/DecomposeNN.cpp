@@ -14,8 +14,7 @@ using Values = FailureOr<SmallVector<Value>>;
 
 //===--- Weights ------------------------------------------------------------------------------===//
 
-/// A weight as upstream ops can read it: a packed one unpacked.
-static Value denseWeight(ImplicitLocOpBuilder &b, Value weight) {
+Value plx::denseWeight(ImplicitLocOpBuilder &b, Value weight) {
   auto type = cast<RankedTensorType>(weight.getType());
   if (!type.getEncoding())
     return weight;

@@ -54,6 +54,9 @@ Value reduceElements(ImplicitLocOpBuilder &builder, ArrayRef<OpFoldResult> sizes
 /// Folds the last axis of `input` away; the result has the compute type.
 Value reduceLastAxis(ImplicitLocOpBuilder &builder, Value input, double init, ScalarBody body);
 
+/// A weight as upstream ops can read it: a packed one unpacked.
+Value denseWeight(ImplicitLocOpBuilder &builder, Value weight);
+
 /// `exp(x - max) / sum(exp(x - max))` over the last axis.
 Value buildSoftmax(ImplicitLocOpBuilder &builder, Value input);
 

@@ -35,6 +35,10 @@ def Plx_WindowMode : Plx_Enum<"WindowMode", "how the places of a window become o
   I32EnumAttrCase<"Mean", 0, "mean">, I32EnumAttrCase<"Max", 1, "max">]>;
 def Plx_WindowModeAttr : EnumAttr<Plx_Dialect, Plx_WindowMode, "window_mode">;
 
+def Plx_RouteScore : Plx_Enum<"RouteScore", "what the weights of experts are made of", [
+  I32EnumAttrCase<"Softmax", 0, "softmax">, I32EnumAttrCase<"Sigmoid", 1, "sigmoid">]>;
+def Plx_RouteScoreAttr : EnumAttr<Plx_Dialect, Plx_RouteScore, "route_score">;
+
 def Plx_StateKind : Plx_Enum<"StateKind", "how a state is kept", [
   I32EnumAttrCase<"KV", 0, "kv">, I32EnumAttrCase<"Ring", 1, "ring">,
   I32EnumAttrCase<"Replace", 2, "replace">]>;

@@ -20,6 +20,15 @@ def DecomposeOpInterface : OpInterface<"DecomposeOpInterface"> {
     (ins "::mlir::OpBuilder &":$builder)>];
 }
 
+def ProductWeightsOpInterface : OpInterface<"ProductWeightsOpInterface"> {
+  let cppNamespace = "::mlir::plx";
+  let description = [{
+    An op that multiplies by weights `[N, K]` which it can read in a packed form (`#plx.packed`).
+  }];
+  let methods = [InterfaceMethod<"Numbers of the operands that are such weights.",
+    "::llvm::SmallVector<unsigned>", "getProductWeights", (ins)>];
+}
+
 def RecipeAttrInterface : AttrInterface<"RecipeAttrInterface"> {
   let cppNamespace = "::mlir::plx";
   let description = [{

@@ -57,6 +57,9 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
   return inferProduct(adaptor.getInput(), adaptor.getWeight(), 1, types);
 }
 
+SmallVector<unsigned> LinearOp::getProductWeights() { return {1}; }
+SmallVector<unsigned> FusedLinearOp::getProductWeights() { return {1}; }
+
 LogicalResult LinearOp::verify() {
   if (failed(verifyProduct(*this, getInput(), getWeight())))
     return failure();

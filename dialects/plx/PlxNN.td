@@ -29,8 +29,8 @@ def Plx_EmbeddingOp : Plx_ComputeOp<"embedding", [Plx_AcceptsPacked]> {
   let hasVerifier = 1;
 }
 
-def Plx_LinearOp : Plx_ComputeOp<"linear", [Plx_AcceptsPacked,
-                                            InferTypeOpAdaptor]> {
+def Plx_LinearOp : Plx_ComputeOp<"linear", [
+    Plx_AcceptsPacked, InferTypeOpAdaptor, DeclareOpInterfaceMethods<ProductWeightsOpInterface>]> {
   let summary = "product with a weight";
   let description = [{
     `y[..., n] = sum_k x[..., k] W[n, k] + b[n]`: the weight is `[N, K]` = `[out, in]`. The result has
@@ -51,7 +51,7 @@ def Plx_LinearOp : Plx_ComputeOp<"linear", [Plx_AcceptsPacked,
 
 def Plx_FusedLinearOp : Plx_ComputeOp<"fused_linear", [
     Plx_AcceptsPacked, SingleBlockImplicitTerminator<"YieldOp">, IsolatedFromAbove,
-    InferTypeOpAdaptor]> {
+    InferTypeOpAdaptor, DeclareOpInterfaceMethods<ProductWeightsOpInterface>]> {
   let summary = "product with a weight and an elementwise epilogue";
   let description = [{
     With `z = x W^T` in f32: `y[t, n] = epilogue(z[t, n], e0, e1, ...)`, where extra operand `i` gives

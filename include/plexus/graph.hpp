@@ -349,6 +349,21 @@ public:
   Value pool(Value x, Value batch, const std::string &mode) {
     return op("pool", {x, batch}, {{"mode", mode}});
   }
+  /// Weights of the `topK` experts that each row of logits [T, E] goes to, 0 for all others. score:
+  /// "softmax" or "sigmoid"; `normalize`: they sum to 1 (before `factor`).
+  Value route(Value logits, const std::string &score, int64_t topK, bool normalize,
+              double factor = 1.0) {
+    return op("route", {logits},
+              {{"score", score}, {"top_k", topK}, {"normalize", normalize}, {"scale", factor}});
+  }
+  /// Gated experts of `hidden` units: sum over e of routes[:, e] D_e (act(G_e x) * (U_e x)). The
+  /// experts' matrices lie below each other, each padded to a multiple of 64 rows: gateUp [E
+  /// pad(2 hidden), D] (G, then U), down [E pad(D), hidden].
+  Value moe(Value x, Value routes, Value gateUp, Value down, const std::string &kind, int64_t topK,
+            int64_t hidden) {
+    return op("moe", {x, routes, gateUp, down},
+              {{"kind", kind}, {"top_k", topK}, {"hidden", hidden}});
+  }
   /// x [T, H, headDim].
   Value rope(Value x, Value batch, const Rope &r) {
     std::vector<Attr> list{{"dims", r.dims},

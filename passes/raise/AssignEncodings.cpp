@@ -17,11 +17,15 @@ using namespace mlir;
 
 namespace {
 
-/// Whether `param` is the weight operand of a product.
-bool isProductWeight(plx::ParamOp param) {
-  return llvm::any_of(param->getUses(), [](OpOperand &use) {
-    return isa<plx::LinearOp, plx::FusedLinearOp>(use.getOwner()) && use.getOperandNumber() == 1;
-  });
+/// Whether the op of `use` multiplies by it.
+bool isProductWeight(OpOperand &use) {
+  auto product = dyn_cast<plx::ProductWeightsOpInterface>(use.getOwner());
+  return product && llvm::is_contained(product.getProductWeights(), use.getOperandNumber());
+}
+
+/// Whether `param` is a weight operand of a product.
+bool isWeightOfProduct(plx::ParamOp param) {
+  return llvm::any_of(param->getUses(), isProductWeight);
 }
 
 /// Whether `param` is the table of an embedding.
@@ -67,8 +71,7 @@ llvm::DenseSet<StringAttr> headWeights(plx::ModelOp model) {
 /// Whether all users of `param` can read a packed weight.
 bool allAcceptPacked(plx::ParamOp param) {
   return llvm::all_of(param->getUses(), [](OpOperand &use) {
-    bool isProduct = isa<plx::LinearOp, plx::FusedLinearOp>(use.getOwner());
-    return (isProduct && use.getOperandNumber() == 1) || isa<plx::EmbeddingOp>(use.getOwner());
+    return isProductWeight(use) || isa<plx::EmbeddingOp>(use.getOwner());
   });
 }
 
@@ -148,7 +151,7 @@ private:
   FailureOr<RankedTensorType> storedType(plx::WeightOp weight, RankedTensorType type,
                                          ArrayRef<plx::ParamOp> users) {
     Builder b(&getContext());
-    bool product = llvm::any_of(users, isProductWeight);
+    bool product = llvm::any_of(users, isWeightOfProduct);
     if (product && type.getRank() == 2 && llvm::all_of(users, allAcceptPacked)) {
       bool keepsEight = heads.contains(weight.getSymNameAttr()) || llvm::any_of(users, isTable);
       FailureOr<Stored> stored = packedForm(weight, type.getElementType(), keepsEight);

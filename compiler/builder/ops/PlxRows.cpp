@@ -13,6 +13,9 @@ static constexpr auto parseActivation =
 static constexpr auto parsePool =
     parseEnum<plx::PoolModeAttr, static_cast<std::optional<plx::PoolMode> (*)(llvm::StringRef)>(
                                      plx::symbolizePoolMode)>;
+static constexpr auto parseScore =
+    parseEnum<plx::RouteScoreAttr, static_cast<std::optional<plx::RouteScore> (*)(llvm::StringRef)>(
+                                       plx::symbolizeRouteScore)>;
 static constexpr const char *kActivations =
     "identity, silu, gelu, gelu_tanh, gelu_quick, relu, "
     "relu2, relu6, tanh, sigmoid, softplus, mish, "
@@ -31,6 +34,23 @@ const std::vector<OpRow> &plxRows() {
       {"layer_norm", "plx.layer_norm", 2, 3, Result::Same, {{"eps", Kind::F32}}},
       {"l2_normalize", "plx.l2_normalize", 1, 1, Result::Same, {{"eps", Kind::F32}}},
       {"softmax", "plx.softmax", 1, 1, Result::Same},
+      {"route",
+       "plx.route",
+       1,
+       1,
+       Result::Same,
+       {{"score", Kind::Enum, true, parseScore, "softmax, sigmoid"},
+        {"top_k", Kind::I64},
+        {"normalize", Kind::Unit, false},
+        {"scale", Kind::F32, false}}},
+      {"moe",
+       "plx.moe",
+       4,
+       4,
+       Result::Same,
+       {{"kind", Kind::Enum, true, parseActivation, kActivations},
+        {"top_k", Kind::I64},
+        {"hidden", Kind::I64}}},
       {"activation",
        "plx.activation",
        1,

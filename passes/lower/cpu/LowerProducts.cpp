@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/CallLayout.h"
 #include "passes/lower/cpu/HostProduct.h"
+#include "passes/lower/cpu/PackedProduct.h"
 #include "passes/lower/cpu/SegmentArgs.h"
 #include "passes/lower/cpu/SegmentLowering.h"
 #include "passes/lower/cpu/emit/Product.h"
@@ -24,24 +25,6 @@ namespace plexus::compiler {
 namespace {
 
 using emit::ProductCompute;
-
-/// How activations enter a product, and why.
-struct ComputeChoice {
-  ProductCompute compute;
-  const char *why;
-};
-
-/// 8-bit activations where the weights have no more bits, bf16 where the ISA multiplies it.
-ComputeChoice chooseCompute(const PackedForm &form, const emit::Isa &isa, Compute wanted) {
-  bool pairs = form.values == PackedValues::BF16 && isa.bf16Dot;
-  if (wanted == Compute::Int8 && form.isInteger())
-    return {ProductCompute::IntAlways, "8-bit products"};
-  if (wanted == Compute::Auto && form.isInteger())
-    return {ProductCompute::IntFew, "8-bit products of few rows, else f32"};
-  if (wanted != Compute::F32 && pairs)
-    return {ProductCompute::Bf16, "bf16 products"};
-  return {ProductCompute::F32, "f32 products"};
-}
 
 /// What becomes of products with more than emit::kFewRows rows.
 struct ManyRows {

@@ -30,6 +30,7 @@ const HandlerTable &handlers() {
     addMapHandlers(handlers);
     addCarryHandlers(handlers);
     addScanHandlers(handlers);
+    addExpertHandlers(handlers);
     return handlers;
   }();
   return table;

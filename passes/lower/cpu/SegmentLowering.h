@@ -127,6 +127,7 @@ void addKanHandlers(HandlerTable &table);
 void addMapHandlers(HandlerTable &table);
 void addCarryHandlers(HandlerTable &table);
 void addScanHandlers(HandlerTable &table);
+void addExpertHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.
 mlir::LogicalResult lowerUpstream(SegmentLowering &segment, mlir::Operation *op);

@@ -84,6 +84,16 @@ const Case kCases[] = {
         %k = attn.rope %k3, %batch {rope = #attn.rope<dims = 12, inv_freq = dense<[1.0, 0.5, 0.25, 0.1, 0.05, 0.02]> : tensor<6xf32>, interleaved = true>} : tensor<?x1x16xf32>
         %a = attn.attention %q, %k, %k3, %batch {scale = 0.25 : f32} : (tensor<?x3x16xf32>, tensor<?x1x16xf32>, tensor<?x1x16xf32>, !plx.batch) -> tensor<?x3x16xf32>
         %y = plx.reshape %a : tensor<?x3x16xf32> -> tensor<?x48xf32>)"},
+    {"Experts",
+     "plx.weight @router : tensor<5x48xf32> = #plx.source<\"router\">\n"
+     "plx.weight @gu : tensor<320x48xf32> = #plx.source<\"gu\">\n"
+     "plx.weight @down : tensor<320x20xbf16> = #plx.source<\"down\">\n",
+     R"(%wr = plx.param @router : tensor<5x48xf32>
+        %gu = plx.param @gu : tensor<320x48xf32>
+        %wd = plx.param @down : tensor<320x20xbf16>
+        %l = plx.linear %x, %wr : (tensor<?x48xf32>, tensor<5x48xf32>) -> tensor<?x5xf32>
+        %r = plx.route softmax %l {top_k = 2, normalize} : tensor<?x5xf32>
+        %y = plx.moe silu %x, %r, %gu, %wd {top_k = 2, hidden = 20} : tensor<?x48xf32>, tensor<?x5xf32>, tensor<320x48xf32>, tensor<320x20xbf16>)"},
     {"EmbeddingOfTiedTable", "plx.weight @e : tensor<70x48xbf16> = #plx.source<\"e\">\n",
      R"(%e = plx.param @e : tensor<70x48xbf16>
         %h = plx.embedding %ids, %e : (tensor<?xi32>, tensor<70x48xbf16>) -> tensor<?x48xf32>
