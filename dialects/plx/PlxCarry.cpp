@@ -23,11 +23,7 @@ static LogicalResult verifyWhole(Operation *op, StringRef name, Value tensor, Va
   return verifyCarry(op, "state", state, type.getShape());
 }
 
-LogicalResult CarryReadOp::verify() {
-  if (getReverse() && getState())
-    return emitOpError("'reverse' is for whole sequences, which have no 'state'");
-  return verifyWhole(*this, "last", getLast(), getState());
-}
+LogicalResult CarryReadOp::verify() { return verifyWhole(*this, "last", getLast(), getState()); }
 
 void CarryReadOp::getEffects(SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
   if (getState())

@@ -62,7 +62,7 @@ SmallVector<Value> ssm::buildRecurrence(ImplicitLocOpBuilder &builder, Value tok
     SmallVector<Value> made = step(b, token, start);
     for (auto [next, state] : llvm::zip(ArrayRef(made).take_front(count), recurrence.states))
       if (state)
-        plx::CarryWriteOp::create(b, next, recurrence.batch, token, state);
+        plx::CarryWriteOp::create(b, next, recurrence.batch, token, state, recurrence.reverse);
     for (size_t i = count; i < made.size(); ++i) {
       SmallVector<OpFoldResult> offsets, sizes, strides;
       rowSlice(b, recurrence.results[i - count], token, offsets, sizes, strides);

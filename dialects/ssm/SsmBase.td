@@ -18,9 +18,9 @@ def Ssm_Dialect : Dialect {
 // A recurrence. With an operand `state` it goes on from what the batch says and leaves its state behind;
 // without one each sequence starts from zeros and nothing is kept. An op that may hold a state names it
 // `state`, and its effects are those of a read and a write of it.
-class Ssm_Recurrence<string mnemonic, list<Trait> traits = []>
+class Ssm_StatefulOp<string mnemonic, list<Trait> traits = []>
     : Op<Ssm_Dialect, mnemonic, !listconcat(traits, [
-          AttrSizedOperandSegments, DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
+          DeclareOpInterfaceMethods<MemoryEffectsOpInterface>,
           DeclareOpInterfaceMethods<DecomposeOpInterface>])> {
   let hasVerifier = 1;
   let extraClassDefinition = [{
@@ -33,6 +33,10 @@ class Ssm_Recurrence<string mnemonic, list<Trait> traits = []>
     }
   }];
 }
+
+// One with more optional operands than the state.
+class Ssm_Recurrence<string mnemonic, list<Trait> traits = []>
+    : Ssm_StatefulOp<mnemonic, !listconcat(traits, [AttrSizedOperandSegments])>;
 
 class Ssm_Rows<int rank, string summary>
     : Type<And<[Plx_IsDenseFloat,

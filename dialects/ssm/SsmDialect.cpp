@@ -7,6 +7,7 @@ using namespace mlir;
 using namespace mlir::ssm;
 
 #include "dialects/ssm/SsmDialect.cpp.inc"
+#include "dialects/ssm/SsmEnums.cpp.inc"
 
 void SsmDialect::initialize() {
   addOperations<

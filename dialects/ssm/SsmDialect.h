@@ -5,5 +5,6 @@
 #include "dialects/plx/PlxDialect.h"
 
 #include "dialects/ssm/SsmDialect.h.inc"
+#include "dialects/ssm/SsmEnums.h.inc"
 
 #endif // PLEXUS_DIALECTS_SSM_SSMDIALECT_H

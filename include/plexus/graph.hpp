@@ -338,6 +338,15 @@ public:
   Value slice(Value x, int64_t begin, int64_t size) {
     return op("slice", {x}, {{"begin", begin}, {"size", size}});
   }
+  /// Side by side along the last axis.
+  Value concat(const std::vector<Value> &parts) {
+    std::vector<plx_value> ids;
+    for (Value v : parts)
+      ids.push_back(v.id);
+    Value out;
+    api->op(g, "concat", ids.data(), ids.size(), nullptr, 0, &out.id, 1);
+    return out;
+  }
   Value tap(Value x, const char *name) { return op("tap", {x}, {{"name", name}}); }
   Value positions(Value batch, int64_t offset = 0) {
     return op("positions", {batch}, {{"offset", offset}});

@@ -55,4 +55,94 @@ inline Value ssd(Builder &b, Value x, Value delta, Value aLog, Value bRows, Valu
                attrs)[0];
 }
 
+/// Real-gated linear recurrence (De et al., 2024): x and the gates (before their sigmoids) are
+/// [T, channels], decay [channels], the state [channels].
+inline Value rgLru(Builder &b, Value x, Value inputGate, Value recurrenceGate, Value decay,
+                   Value batch, Value state = {}) {
+  return b.op("rg_lru", {x, inputGate, recurrenceGate, decay, batch, state});
+}
+
+/// Time mixing of RWKV-4 (Peng et al., 2023): key and value [T, channels], decay and first
+/// [channels], the state [3, channels].
+inline Value wkv(Builder &b, Value key, Value value, Value decay, Value first, Value batch,
+                 Value state = {}) {
+  return b.op("wkv", {key, value, decay, first, batch, state});
+}
+
+/// Gated delta rule (Yang et al., 2024): q and k [T, keyHeads, keyDim], v [T, heads, valueDim],
+/// step and beta [T, heads], logRate and stepBias [heads], the state [heads, keyDim, valueDim].
+/// With `accumulate` it is gated linear attention.
+inline Value deltaRule(Builder &b, Value q, Value k, Value v, Value step, Value beta, Value logRate,
+                       Value stepBias, Value batch, Value state = {}, double betaScale = 1,
+                       bool accumulate = false) {
+  return b.op("delta_rule", {q, k, v, step, beta, logRate, stepBias, batch, state},
+              {{"beta_scale", betaScale}, {"accumulate", accumulate}});
+}
+
+/// What cells of recurrent networks may have. `bias` is that of the product with h.
+struct Cell {
+  Value bias;
+  Value projection;    ///< LSTM: [width, units]
+  Value state, memory; ///< carry states of h, and of an LSTM's c
+  bool reverse = false;
+};
+
+/// A cell in the layout of torch.nn: gates [T, 4 units] are the products with the input, its bias
+/// included; weight [4 units, width] multiplies h. Returns h, [T, width].
+inline Value lstm(Builder &b, Value gates, Value weight, Value batch, const Cell &o) {
+  return b.ops("lstm", {gates, weight, batch, o.bias, o.projection, o.state, o.memory}, 1,
+               {{"reverse", o.reverse}})[0];
+}
+/// The same with 3 gates.
+inline Value gru(Builder &b, Value gates, Value weight, Value batch, const Cell &o) {
+  return b.ops("gru", {gates, weight, batch, o.bias, o.state}, 1, {{"reverse", o.reverse}})[0];
+}
+/// h = act(gates + weight h + bias); act: "tanh", "relu", ...
+inline Value rnn(Builder &b, Value gates, Value weight, Value batch, const std::string &act,
+                 const Cell &o) {
+  return b.ops("rnn", {gates, weight, batch, o.bias, o.state}, 1,
+               {{"activation", act}, {"reverse", o.reverse}})[0];
+}
+
+/// Each channel of x [T, C] less its mean over the sequence, by its deviation (+ eps); whole
+/// sequences only.
+struct Standardized {
+  Value rows, mean, deviation; ///< [T, C], [S, C], [S, C]
+};
+inline Standardized standardize(Builder &b, Value x, Value batch, double eps) {
+  auto made = b.ops("standardize", {x, batch}, 3, {{"eps", eps}});
+  return {made[0], made[1], made[2]};
+}
+
+/// mean + deviation * sum_n coefficients[s, c, n] P_n(2 t - 1) at t = j stepScale / base, j = 1 ..
+/// horizon: [S, horizon, C] of coefficients [S, C, N], mean and deviation [S, C], stepScale [1].
+inline Value legendre(Builder &b, Value coefficients, Value mean, Value deviation, Value stepScale,
+                      int64_t horizon, int64_t base) {
+  return b.ops("legendre", {coefficients, mean, deviation, stepScale}, 1,
+               {{"horizon", horizon}, {"base", base}})[0];
+}
+
+/// A diagonal state space s = a s + b u over modes [N, H].
+struct Diagonal {
+  std::string rates = "cartesian";    ///< How eigenvalues are given: cartesian, log, polar.
+  std::string discretization = "zoh"; ///< zoh, bilinear, dirac
+  Value real, imag;                   ///< [N, H]
+  Value logStep, stepScale, logGain;  ///< [H], [1], [H]
+  Value readoutReal, readoutImag;     ///< [N, H]; without them N = 1 and rows are complex, [T, 2 H]
+  Value state;                        ///< carry state [2, N, H]
+  double factor = 1;                  ///< Of the readout; 2 where modes stand for conjugate pairs.
+  bool reverse = false;
+};
+/// docs/dialects/ssm.md has the formulas.
+inline Value diagonal(Builder &b, Value u, Value batch, const Diagonal &o) {
+  return b.ops("diagonal",
+               {u, o.real, o.imag, batch, o.logStep, o.stepScale, o.logGain, o.readoutReal,
+                o.readoutImag, o.state},
+               1,
+               {{"rates", o.rates},
+                {"discretization", o.discretization},
+                {"factor", o.factor},
+                {"reverse", o.reverse}})[0];
+}
+
 } // namespace plexus::graph::ssm

@@ -1,6 +1,6 @@
 // The builder's ops of ssm. docs/writing-a-family.md documents them in this order.
 #include "compiler/builder/OpTable.h"
-#include "dialects/plx/PlxDialect.h"
+#include "dialects/ssm/SsmDialect.h"
 
 using namespace mlir;
 
@@ -9,6 +9,19 @@ namespace plexus::compiler {
 static constexpr auto parseActivation =
     parseEnum<plx::ActivationKindAttr, static_cast<std::optional<plx::ActivationKind> (*)(
                                            llvm::StringRef)>(plx::symbolizeActivationKind)>;
+
+/// An enum that has no attribute of its own, by `symbolize`.
+template <auto symbolize>
+static Attribute parseInteger(MLIRContext *context, llvm::StringRef text) {
+  auto value = symbolize(text);
+  return value ? IntegerAttr::get(IntegerType::get(context, 32), static_cast<int64_t>(*value))
+               : Attribute();
+}
+static constexpr auto parseRates =
+    parseInteger<static_cast<std::optional<ssm::Rates> (*)(llvm::StringRef)>(ssm::symbolizeRates)>;
+static constexpr auto parseDiscretization =
+    parseInteger<static_cast<std::optional<ssm::Discretization> (*)(llvm::StringRef)>(
+        ssm::symbolizeDiscretization)>;
 
 const std::vector<OpRow> &ssmRows() {
   static const std::vector<OpRow> rows = {
@@ -37,6 +50,41 @@ const std::vector<OpRow> &ssmRows() {
         {"delta_max", Kind::F32, false},
         {"reverse", Kind::Unit, false}},
        true},
+      {"rg_lru", "ssm.rg_lru", 5, 6, Result::Infer},
+      {"wkv", "ssm.wkv", 5, 6, Result::Infer},
+      {"delta_rule",
+       "ssm.delta_rule",
+       8,
+       9,
+       Result::Infer,
+       {{"beta_scale", Kind::F32, false}, {"accumulate", Kind::Unit, false}}},
+      {"lstm", "ssm.lstm", 3, 7, Result::Infer, {{"reverse", Kind::Unit, false}}, true},
+      {"gru", "ssm.gru", 3, 5, Result::Infer, {{"reverse", Kind::Unit, false}}, true},
+      {"rnn",
+       "ssm.rnn",
+       3,
+       5,
+       Result::Infer,
+       {{"activation", Kind::Enum, true, parseActivation, "the kinds of 'activation'"},
+        {"reverse", Kind::Unit, false}},
+       true},
+      {"diagonal",
+       "ssm.diagonal",
+       4,
+       10,
+       Result::Infer,
+       {{"rates", Kind::Enum, true, parseRates, "cartesian, log, polar"},
+        {"discretization", Kind::Enum, true, parseDiscretization, "zoh, bilinear, dirac"},
+        {"factor", Kind::F32, false},
+        {"reverse", Kind::Unit, false}},
+       true},
+      {"standardize", "ssm.standardize", 2, 2, Result::Infer, {{"eps", Kind::F32}}},
+      {"legendre",
+       "ssm.legendre",
+       4,
+       4,
+       Result::Infer,
+       {{"horizon", Kind::I64}, {"base", Kind::I64}}},
   };
   return rows;
 }

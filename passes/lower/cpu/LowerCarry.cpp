@@ -94,7 +94,7 @@ LogicalResult lowerCarryRead(SegmentLowering &segment, plx::CarryReadOp op) {
 LogicalResult lowerCarryWrite(SegmentLowering &segment, plx::CarryWriteOp op) {
   emit::emitCarryWrite(segment.builder(), op.getLoc(), segment.batch(),
                        stateOf(segment, op.getState()), segment.scalars().lookup(op.getToken()),
-                       segment.buffer(op.getValue()));
+                       op.getReverse(), segment.buffer(op.getValue()));
   return success();
 }
 

@@ -30,6 +30,9 @@ const HandlerTable &handlers() {
     addMapHandlers(handlers);
     addCarryHandlers(handlers);
     addScanHandlers(handlers);
+    addGatedHandlers(handlers);
+    addCellHandlers(handlers);
+    addDiagonalHandlers(handlers);
     addExpertHandlers(handlers);
     return handlers;
   }();

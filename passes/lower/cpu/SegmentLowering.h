@@ -127,6 +127,9 @@ void addKanHandlers(HandlerTable &table);
 void addMapHandlers(HandlerTable &table);
 void addCarryHandlers(HandlerTable &table);
 void addScanHandlers(HandlerTable &table);
+void addGatedHandlers(HandlerTable &table);
+void addCellHandlers(HandlerTable &table);
+void addDiagonalHandlers(HandlerTable &table);
 void addExpertHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.

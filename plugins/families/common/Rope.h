@@ -138,8 +138,8 @@ inline constexpr Kind kKinds[] = {
 
 } // namespace rope
 
-/// The frequencies of rope_parameters for `dims` rotated dimensions and a model of `context` positions.
-/// A kind that is not known is refused by name.
+/// The frequencies of rope_parameters for `dims` rotated dimensions and a model of `context`
+/// positions. A kind that is not known is refused by name.
 inline Rope readFrequencies(const Config &c, int64_t dims, int64_t context) {
   const std::string path = "rope_parameters";
   Rope r;

@@ -15,10 +15,10 @@ struct Stack {
   using Value = graph::Value;
 
   int64_t hidden = 0, layers = 0, vocab = 0, context = 0;
-  bool head = true;                            ///< False: a bare model.
-  std::function<Value(Value ids)> embed;       ///< [T] to [T, hidden].
-  std::function<Value(Value x)> finalNorm;     ///< Of rows.
-  std::function<Value(Value normed)> logits;   ///< Of normed rows.
+  bool head = true;                          ///< False: a bare model.
+  std::function<Value(Value ids)> embed;     ///< [T] to [T, hidden].
+  std::function<Value(Value x)> finalNorm;   ///< Of rows.
+  std::function<Value(Value normed)> logits; ///< Of normed rows.
   /// The segments of each layer, in order. Each takes and gives rows [hidden].
   std::function<std::vector<std::string>(int64_t layer)> segments;
 
@@ -104,8 +104,9 @@ struct StackAttention {
     auto kv = b.state(state);
     const bool turns = rope.dims > 0;
     b.kvWrite(turns ? b.rope(k, batch, rope) : k, v, kv, batch);
-    auto a = b.attention(turns ? b.rope(q, batch, rope) : q, kv, batch,
-                         {.scale = 1.0f / std::sqrt(static_cast<float>(headDim)), .window = window});
+    auto a =
+        b.attention(turns ? b.rope(q, batch, rope) : q, kv, batch,
+                    {.scale = 1.0f / std::sqrt(static_cast<float>(headDim)), .window = window});
     return b.reshape(a, {heads * headDim});
   }
 };

@@ -121,6 +121,65 @@ const Case kCases[] = {
         %o = ssm.ssd %in, %delta, %a, %b, %c, %batch skip %d STATE {softplus, delta_min = 0.1 : f32, delta_max = 1.5 : f32COMMA} : (tensor<?x4x10xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<?x2x6xf32>, tensor<?x2x6xf32>, !plx.batch, tensor<4xf32>TYPE) -> tensor<?x4x10xf32>
         %y = plx.reshape %o : tensor<?x4x10xf32> -> tensor<?x40xf32>)",
      40, "!plx.carry<4 x 6 x 10>"},
+    {"Wkv", 40, 3 * 20,
+     "plx.weight @w : tensor<20xf32> = #plx.source<\"w\">\n"
+     "plx.weight @u : tensor<20xf32> = #plx.source<\"u\">\n",
+     R"(%w = plx.param @w : tensor<20xf32>
+        %u = plx.param @u : tensor<20xf32>
+        %k = plx.slice %x from 0 size 20 : tensor<?x40xf32> -> tensor<?x20xf32>
+        %v = plx.slice %x from 20 size 20 : tensor<?x40xf32> -> tensor<?x20xf32>
+        %y = ssm.wkv %k, %v, %w, %u, %batch STATE : (tensor<?x20xf32>, tensor<?x20xf32>, tensor<20xf32>, tensor<20xf32>, !plx.batchTYPE) -> tensor<?x20xf32>)",
+     20, "!plx.carry<3 x 20>"},
+    {"DeltaRule", 120, 4 * 8 * 20,
+     "plx.weight @r : tensor<4xf32> = #plx.source<\"r\">\n"
+     "plx.weight @d : tensor<4xf32> = #plx.source<\"d\">\n",
+     R"(%r = plx.param @r : tensor<4xf32>
+        %d = plx.param @d : tensor<4xf32>
+        %q = plx.slice %x from 0 size 16 : tensor<?x120xf32> -> tensor<?x16xf32>
+        %k = plx.slice %x from 16 size 16 : tensor<?x120xf32> -> tensor<?x16xf32>
+        %v = plx.slice %x from 32 size 80 : tensor<?x120xf32> -> tensor<?x80xf32>
+        %a = plx.slice %x from 112 size 4 : tensor<?x120xf32> -> tensor<?x4xf32>
+        %b = plx.slice %x from 116 size 4 : tensor<?x120xf32> -> tensor<?x4xf32>
+        %q3 = plx.reshape %q : tensor<?x16xf32> -> tensor<?x2x8xf32>
+        %k3 = plx.reshape %k : tensor<?x16xf32> -> tensor<?x2x8xf32>
+        %v3 = plx.reshape %v : tensor<?x80xf32> -> tensor<?x4x20xf32>
+        %kn = plx.l2_normalize %k3 {eps = 1.0e-6 : f32} : tensor<?x2x8xf32>
+        %y3 = ssm.delta_rule %q3, %kn, %v3, %a, %b, %r, %d, %batch STATE {beta_scale = 1.5 : f32} : (tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x20xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, !plx.batchTYPE) -> tensor<?x4x20xf32>
+        %y = plx.reshape %y3 : tensor<?x4x20xf32> -> tensor<?x80xf32>)",
+     80, "!plx.carry<4 x 8 x 20>"},
+    {"Gru", 36, 12,
+     "plx.weight @u : tensor<36x12xf32> = #plx.source<\"u\">\n"
+     "plx.weight @b : tensor<36xf32> = #plx.source<\"b\">\n",
+     R"(%u = plx.param @u : tensor<36x12xf32>
+        %b = plx.param @b : tensor<36xf32>
+        %y = ssm.gru %x, %u, %batch bias %b STATE {FLAGS} : (tensor<?x36xf32>, tensor<36x12xf32>, !plx.batch, tensor<36xf32>TYPE) -> tensor<?x12xf32>)",
+     12, "!plx.carry<12>"},
+    {"Rnn", 11, 11, "plx.weight @u : tensor<11x11xbf16> = #plx.source<\"u\">\n",
+     R"(%u = plx.param @u : tensor<11x11xbf16>
+        %y = ssm.rnn %x, %u, %batch STATE {activation = #plx<activation_kind tanh>COMMA} : (tensor<?x11xf32>, tensor<11x11xbf16>, !plx.batchTYPE) -> tensor<?x11xf32>)",
+     11, "!plx.carry<11>"},
+    {"DiagonalWithReadout", 20, 2 * 5 * 20,
+     "plx.weight @re : tensor<5x20xf32> = #plx.source<\"re\">\n"
+     "plx.weight @im : tensor<5x20xf32> = #plx.source<\"im\">\n"
+     "plx.weight @dt : tensor<20xf32> = #plx.source<\"dt\">\n"
+     "plx.weight @cr : tensor<5x20xf32> = #plx.source<\"cr\">\n"
+     "plx.weight @ci : tensor<5x20xf32> = #plx.source<\"ci\">\n",
+     R"(%re = plx.param @re : tensor<5x20xf32>
+        %im = plx.param @im : tensor<5x20xf32>
+        %dt = plx.param @dt : tensor<20xf32>
+        %cr = plx.param @cr : tensor<5x20xf32>
+        %ci = plx.param @ci : tensor<5x20xf32>
+        %y = ssm.diagonal log zoh %x, %re, %im, %batch step %dt readout %cr, %ci STATE {factor = 2.0 : f32COMMA} : (tensor<?x20xf32>, tensor<5x20xf32>, tensor<5x20xf32>, !plx.batch, tensor<20xf32>, tensor<5x20xf32>, tensor<5x20xf32>TYPE) -> tensor<?x20xf32>)",
+     20, "!plx.carry<2 x 5 x 20>"},
+    {"DiagonalOfComplexRows", 26, 26,
+     "plx.weight @nu : tensor<1x13xf32> = #plx.source<\"nu\">\n"
+     "plx.weight @theta : tensor<1x13xf32> = #plx.source<\"theta\">\n"
+     "plx.weight @g : tensor<13xf32> = #plx.source<\"g\">\n",
+     R"(%nu = plx.param @nu : tensor<1x13xf32>
+        %theta = plx.param @theta : tensor<1x13xf32>
+        %g = plx.param @g : tensor<13xf32>
+        %y = ssm.diagonal polar dirac %x, %nu, %theta, %batch gain %g STATE {FLAGS} : (tensor<?x26xf32>, tensor<1x13xf32>, tensor<1x13xf32>, !plx.batch, tensor<13xf32>TYPE) -> tensor<?x26xf32>)",
+     26, "!plx.carry<2 x 1 x 13>"},
 };
 
 class Recurrence : public testing::TestWithParam<Case> {};
@@ -221,6 +280,68 @@ TEST_P(Recurrence, ADraftTreeGivesTheBitsOfItsPaths) {
 
 INSTANTIATE_TEST_SUITE_P(Ops, Recurrence, testing::ValuesIn(kCases),
                          [](const auto &info) { return std::string(info.param.name); });
+
+/// Its first position is another formula, so that pieces of chains that all begin at 0 are not its
+/// whole.
+TEST(RgLru, EqualsItsDecomposition) {
+  const Case test{"RgLru",
+                  60,
+                  20,
+                  "plx.weight @d : tensor<20xf32> = #plx.source<\"d\">\n",
+                  R"(%d = plx.param @d : tensor<20xf32>
+        %u = plx.slice %x from 0 size 20 : tensor<?x60xf32> -> tensor<?x20xf32>
+        %i = plx.slice %x from 20 size 20 : tensor<?x60xf32> -> tensor<?x20xf32>
+        %r = plx.slice %x from 40 size 20 : tensor<?x60xf32> -> tensor<?x20xf32>
+        %y = ssm.rg_lru %u, %i, %r, %d, %batch STATE : (tensor<?x20xf32>, tensor<?x20xf32>, tensor<?x20xf32>, tensor<20xf32>, !plx.batchTYPE) -> tensor<?x20xf32>)",
+                  20,
+                  "!plx.carry<20>"};
+  for (bool keeps : {false, true}) {
+    CompiledSegment fast(textOf(test, keeps), Path::Fast),
+        decomposed(textOf(test, keeps), Path::Decomposed);
+    Slots slots;
+    uint8_t *from = slots.random(1), *one = slots.fresh(NAN), *two = slots.fresh(NAN);
+    RaggedBatch batch = chain({9}, {from}, {one}), again = chain({9}, {from}, {two});
+    // Not the begin of the sequence.
+    for (RaggedBatch *each : {&batch, &again})
+      for (int32_t &position : each->position)
+        position += keeps ? 3 : 0;
+    Floats x = randomRows(9, 60, 5);
+    expectNear(fast(batch, {x})[0], decomposed(again, {x})[0]);
+    if (keeps)
+      expectNear(stateIn(one, 20), stateIn(two, 20));
+  }
+}
+
+/// With states and a projection, in both directions: backward it starts from the first token's
+/// slot.
+TEST(Lstm, EqualsItsDecompositionBothWays) {
+  for (const char *reverse : {"", "reverse"}) {
+    std::string text =
+        "plx.model @m {\nplx.weight @u : tensor<40x7xf32> = #plx.source<\"u\">\n"
+        "plx.weight @p : tensor<7x10xf32> = #plx.source<\"p\">\n"
+        "plx.state @h kind = replace : !plx.carry<7>\n"
+        "plx.state @c kind = replace : !plx.carry<10>\n"
+        "plx.segment @s(%x: tensor<?x40xf32>, %batch: !plx.batch) -> tensor<?x7xf32> {\n"
+        "%h = plx.get_state @h : !plx.carry<7>\n%c = plx.get_state @c : !plx.carry<10>\n"
+        "%u = plx.param @u : tensor<40x7xf32>\n%p = plx.param @p : tensor<7x10xf32>\n"
+        "%y = ssm.lstm %x, %u, %batch projection %p state %h memory %c {" +
+        std::string(reverse) +
+        "} : (tensor<?x40xf32>, tensor<40x7xf32>, !plx.batch, tensor<7x10xf32>, !plx.carry<7>, "
+        "!plx.carry<10>) -> tensor<?x7xf32>\nplx.return %y : tensor<?x7xf32>\n}\n}\n";
+    CompiledSegment fast(text, Path::Fast), decomposed(text, Path::Decomposed);
+    Slots slots;
+    std::vector<uint8_t *> from{slots.random(1), slots.random(2), slots.random(3)}, one, two;
+    for (int i = 0; i < 3; ++i) {
+      one.push_back(slots.fresh(0));
+      two.push_back(slots.fresh(0));
+    }
+    RaggedBatch batch = chain({5, 1, 12}, from, one), again = chain({5, 1, 12}, from, two);
+    Floats x = randomRows(18, 40, 5);
+    expectNear(fast(batch, {x})[0], decomposed(again, {x})[0]);
+    for (int i = 0; i < 3; ++i)
+      expectNear(stateIn(one[i], 7), stateIn(two[i], 7));
+  }
+}
 
 } // namespace
 } // namespace plexus::compiler::test

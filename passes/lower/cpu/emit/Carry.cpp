@@ -68,6 +68,16 @@ Value isBorder(const Code &code, const BatchFields &batch, Value token, bool rev
   return code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, border, token);
 }
 
+/// The first token of the sequence of `token`, and its last one.
+Value firstOf(const Code &code, const BatchFields &batch, Value token) {
+  Value sequence = loadI32(code.builder, code.loc, batch.sequence, token);
+  return loadI32(code.builder, code.loc, batch.tokenBegin, sequence);
+}
+Value lastOf(const Code &code, const BatchFields &batch, Value token) {
+  Value sequence = loadI32(code.builder, code.loc, batch.sequence, token);
+  return code.add(loadI32(code.builder, code.loc, batch.tokenBegin, code.add(sequence, 1)), -1);
+}
+
 } // namespace
 
 CarryFields loadCarry(OpBuilder &builder, Location loc, Value batch, Value state) {
@@ -101,6 +111,78 @@ void forTokensOf(const Code &code, const CarryFields &fields, Value sequence,
   });
 }
 
+void forTokensInBlock(const Code &code, const CarryFields &fields, Value sequence,
+                      const CarryBlock &block, bool reverse, BlockStep step) {
+  auto border = [&](Value number) {
+    return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
+  };
+  auto forRows = [&](llvm::function_ref<void(Value element, Value place)> body) {
+    code.loop(0, block.rows, 1, [&](Value row) {
+      body(code.add(block.element, code.mul(row, block.stride)), code.mul(row, block.lanes));
+    });
+  };
+  Value begin = border(sequence), end = border(code.add(sequence, 1));
+  forRows([&](Value, Value place) {
+    code.storeVector(code.constant(block.type, 0), block.buffer, {place});
+  });
+  bool keeps = fields.layerOffset != nullptr;
+  code.loop(begin, end, 1, [&](Value number) {
+    Value token =
+        reverse ? code.sub(code.add(code.sub(end, number), begin), code.index(1)) : number;
+    if (keeps) {
+      Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
+      code.ifElse(
+          slot.absent, [] {},
+          [&] {
+            forRows([&](Value element, Value place) {
+              Value loaded = loadAt(code, block.type, elementAddress(code, slot.start, element));
+              code.storeVector(loaded, block.buffer, {place});
+            });
+          });
+    }
+    step(token);
+    if (keeps) {
+      Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
+      code.ifElse(
+          slot.absent, [] {},
+          [&] {
+            forRows([&](Value element, Value place) {
+              storeAt(code, code.loadVector(block.type, block.buffer, {place}),
+                      elementAddress(code, slot.start, element));
+            });
+          });
+    }
+  });
+}
+
+void loadCarryRow(const Code &code, const CarryFields &fields, Value token, Value memref, Value row,
+                  int64_t lanes) {
+  Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
+  int64_t size = cast<MemRefType>(memref.getType()).getShape().back();
+  code.ifElse(
+      slot.absent, [] {},
+      [&] {
+        code.pieces(size, lanes, [&](Value column, VectorType type) {
+          code.storeVector(loadAt(code, type, elementAddress(code, slot.start, column)), memref,
+                           {row, column});
+        });
+      });
+}
+
+void storeCarryRow(const Code &code, const CarryFields &fields, Value token, Value memref,
+                   Value row, int64_t lanes) {
+  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
+  int64_t size = cast<MemRefType>(memref.getType()).getShape().back();
+  code.ifElse(
+      slot.absent, [] {},
+      [&] {
+        code.pieces(size, lanes, [&](Value column, VectorType type) {
+          storeAt(code, code.loadVector(type, memref, {row, column}),
+                  elementAddress(code, slot.start, column));
+        });
+      });
+}
+
 void forChannelBlocks(const Code &code, Value sequences, int64_t channels, int64_t lanes,
                       int64_t vectors, ChannelBody body) {
   int64_t width = lanes * vectors, blocks = channels / width, done = blocks * width;
@@ -125,8 +207,8 @@ void emitCarryRead(OpBuilder &builder, Location loc, Value batch, Value state, V
     if (last != out)
       code.make<memref::CopyOp>(last, out);
   };
-  if (state) {
-    Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
+  auto load = [&](Value source) {
+    Slot slot = slotOf(code, fields, fields.batch.carryFrom, source);
     code.ifElse(slot.absent, keep, [&] {
       forElements(code, out, [&](Value element, ValueRange indices) {
         Value value = code.make<LLVM::LoadOp>(builder.getF32Type(),
@@ -134,28 +216,41 @@ void emitCarryRead(OpBuilder &builder, Location loc, Value batch, Value state, V
         code.make<memref::StoreOp>(value, out, indices);
       });
     });
-    return;
-  }
+  };
+  if (state && !reverse)
+    return load(token);
   auto clear = [&] {
     Value zero = code.constant(builder.getF32Type(), 0);
     forElements(code, out,
                 [&](Value, ValueRange indices) { code.make<memref::StoreOp>(zero, out, indices); });
   };
-  code.ifElse(isBorder(code, fields.batch, token, reverse), clear, keep);
+  auto start = [&] {
+    clear();
+    if (state)
+      load(firstOf(code, fields.batch, token));
+  };
+  code.ifElse(isBorder(code, fields.batch, token, reverse), start, keep);
 }
 
 void emitCarryWrite(OpBuilder &builder, Location loc, Value batch, Value state, Value token,
-                    Value value) {
+                    bool reverse, Value value) {
   Code code{builder, loc};
   CarryFields fields = loadCarry(builder, loc, batch, state);
-  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
-  code.ifElse(
-      slot.absent, [] {},
-      [&] {
-        forElements(code, value, [&](Value element, ValueRange indices) {
-          storeAt(code, code.loadScalar(value, indices), elementAddress(code, slot.start, element));
+  auto store = [&](Value target) {
+    Slot slot = slotOf(code, fields, fields.batch.carryTo, target);
+    code.ifElse(
+        slot.absent, [] {},
+        [&] {
+          forElements(code, value, [&](Value element, ValueRange indices) {
+            storeAt(code, code.loadScalar(value, indices),
+                    elementAddress(code, slot.start, element));
+          });
         });
-      });
+  };
+  if (!reverse)
+    return store(token);
+  Value isFirst = isBorder(code, fields.batch, token, /*reverse=*/false);
+  code.ifThen(isFirst, [&] { store(lastOf(code, fields.batch, token)); });
 }
 
 Value loadFloats(const Code &code, VectorType type, Value memref, ValueRange indices) {

@@ -32,6 +32,30 @@ using CarryStep = llvm::function_ref<Code::Values(mlir::Value token, mlir::Value
 void forTokensOf(const Code &code, const CarryFields &fields, mlir::Value sequence,
                  llvm::ArrayRef<CarryPiece> pieces, bool reverse, CarryStep step);
 
+/// A part of the state that is too large for registers: `rows` vectors of `type`, `stride` elements
+/// apart from `element` on. While a sequence runs they lie in `buffer`, a memref of f32, `lanes`
+/// apart.
+struct CarryBlock {
+  mlir::Value element;
+  int64_t stride, rows;
+  mlir::VectorType type;
+  mlir::Value buffer;
+  int64_t lanes;
+};
+
+/// As forTokensOf, with a block in place of pieces: `step` reads and writes its buffer.
+using BlockStep = llvm::function_ref<void(mlir::Value token)>;
+void forTokensInBlock(const Code &code, const CarryFields &fields, mlir::Value sequence,
+                      const CarryBlock &block, bool reverse, BlockStep step);
+
+/// Copies what `carry_from` names for `token` to row `row` of `memref` [.., n], n being the state's
+/// elements; nothing where it names no slot.
+void loadCarryRow(const Code &code, const CarryFields &fields, mlir::Value token,
+                  mlir::Value memref, mlir::Value row, int64_t lanes);
+/// The other way round, to where `carry_to` says.
+void storeCarryRow(const Code &code, const CarryFields &fields, mlir::Value token,
+                   mlir::Value memref, mlir::Value row, int64_t lanes);
+
 /// A parallel loop over all sequences and blocks of `vectors` vectors of `lanes` of the channels
 /// [0, channels); what is left is a block of its own, with a shorter vector at its end. Calls
 /// `body` with the sequence, the first channel and the vectors' types.
@@ -48,7 +72,7 @@ void emitCarryRead(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value bat
 
 /// Emits the store of `value` where `carry_to` says for `token`.
 void emitCarryWrite(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value batch,
-                    mlir::Value state, mlir::Value token, mlir::Value value);
+                    mlir::Value state, mlir::Value token, bool reverse, mlir::Value value);
 
 /// `type`'s elements of `memref` (f32, or bf16 or f16, which are extended) from `indices` on, as
 /// f32.

@@ -22,3 +22,27 @@ func.func @reverse(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>, %s: !plx.carry<3 x 
   %0 = ssm.causal_conv %x, %w, %batch state %s {reverse} : (tensor<?x8xf32>, tensor<4x8xf32>, !plx.batch, !plx.carry<3 x 8>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
+
+// -----
+
+func.func @heads(%q: tensor<?x3x8xf32>, %v: tensor<?x4x16xf32>, %a: tensor<?x4xf32>, %r: tensor<4xf32>, %batch: !plx.batch) -> tensor<?x4x16xf32> {
+  // expected-error @+1 {{'value' has 4 heads, expected a multiple of the key's 3}}
+  %y = ssm.delta_rule %q, %q, %v, %a, %a, %r, %r, %batch : (tensor<?x3x8xf32>, tensor<?x3x8xf32>, tensor<?x4x16xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, !plx.batch) -> tensor<?x4x16xf32>
+  return %y : tensor<?x4x16xf32>
+}
+
+// -----
+
+func.func @one_state(%g: tensor<?x40xf32>, %u: tensor<40x10xf32>, %h: !plx.carry<10>, %batch: !plx.batch) -> tensor<?x10xf32> {
+  // expected-error @+1 {{needs both 'state' and 'memory', or none of them}}
+  %y = ssm.lstm %g, %u, %batch state %h : (tensor<?x40xf32>, tensor<40x10xf32>, !plx.batch, !plx.carry<10>) -> tensor<?x10xf32>
+  return %y : tensor<?x10xf32>
+}
+
+// -----
+
+func.func @modes(%u: tensor<?x16xf32>, %re: tensor<4x8xf32>, %batch: !plx.batch) -> tensor<?x16xf32> {
+  // expected-error @+1 {{'real' has 4 modes a channel, which needs a readout}}
+  %y = ssm.diagonal cartesian zoh %u, %re, %re, %batch : (tensor<?x16xf32>, tensor<4x8xf32>, tensor<4x8xf32>, !plx.batch) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}

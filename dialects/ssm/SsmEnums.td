@@ -1,0 +1,18 @@
+// Keywords of the ops of ssm.
+#ifndef PLEXUS_DIALECTS_SSM_SSMENUMS_TD
+#define PLEXUS_DIALECTS_SSM_SSMENUMS_TD
+
+include "mlir/IR/EnumAttr.td"
+
+class Ssm_Enum<string name, string what, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, what, cases> {
+  let cppNamespace = "::mlir::ssm";
+}
+def Ssm_Rates : Ssm_Enum<"Rates", "how eigenvalues are given", [
+  I32EnumAttrCase<"Cartesian", 0, "cartesian">, I32EnumAttrCase<"Log", 1, "log">,
+  I32EnumAttrCase<"Polar", 2, "polar">]>;
+def Ssm_Discretization : Ssm_Enum<"Discretization", "from continuous time to steps", [
+  I32EnumAttrCase<"Zoh", 0, "zoh">, I32EnumAttrCase<"Bilinear", 1, "bilinear">,
+  I32EnumAttrCase<"Dirac", 2, "dirac">]>;
+
+#endif // PLEXUS_DIALECTS_SSM_SSMENUMS_TD
