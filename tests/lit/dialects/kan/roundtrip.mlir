@@ -4,8 +4,8 @@
 
 // CHECK-LABEL: func.func @layers
 func.func @layers(%x: tensor<?x5xf32>, %t: tensor<12x5xf32>, %c: tensor<5x8x7xf32>, %w: tensor<5x7xf32>, %b: tensor<7xf32>, %k: tensor<8xf32>) {
-  // CHECK: kan.bspline %{{.*}}, %{{.*}}, %{{.*}} base %{{.*}} bias %{{.*}} {base_function = #plx.activation_kind<gelu>, order = 3 : i64}
-  %0 = kan.bspline %x, %t, %c base %w bias %b {order = 3 : i64, base_function = #plx.activation_kind<gelu>} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<5x7xf32>, tensor<7xf32>) -> tensor<?x7xf32>
+  // CHECK: kan.bspline %{{.*}}, %{{.*}}, %{{.*}} base %{{.*}} bias %{{.*}} {base_function = #plx<activation_kind gelu>, order = 3 : i64}
+  %0 = kan.bspline %x, %t, %c base %w bias %b {order = 3 : i64, base_function = #plx<activation_kind gelu>} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<5x7xf32>, tensor<7xf32>) -> tensor<?x7xf32>
   // CHECK: kan.bspline %{{.*}}, %{{.*}}, %{{.*}} bias %{{.*}} {order = 3 : i64} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<7xf32>) -> tensor<?x7xf32>
   %1 = kan.bspline %x, %t, %c bias %b {order = 3 : i64} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<7xf32>) -> tensor<?x7xf32>
   // CHECK: kan.rbf %{{.*}} {width = 5.000000e-01 : f32}
