@@ -79,6 +79,28 @@ def text(tables):
     return "\n\n".join(map(table_text, tables))
 
 
+def markdown(tables):
+    """One row a workload, weight class, threads and measure: Plexus's best way and the best peer."""
+    lines = ["| workload | weights | threads | | Plexus, tokens/s | of ceiling | best peer, tokens/s "
+             "| ratio |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for table in tables:
+        for measure, rows in summarize(table).items():
+            split = {True: {}, False: {}}
+            for name, r in rows.items():
+                split[name.startswith("plexus")][name] = r
+            if not all(split.values()):
+                continue
+            (us, ours), (them, theirs) = (max(split[mine].items(), key=lambda i: i[1]["median"])
+                                          for mine in (True, False))
+            way = us.removeprefix("plexus").strip()
+            share = f"{100 * ours['share']:.0f} %" if "share" in ours else ""
+            lines.append(f"| {table['workload']} | {table['weights']} | {table['threads']} "
+                         f"| {measure} | {ours['median']:.0f}{f' ({way})' if way else ''} | {share} "
+                         f"| {theirs['median']:.0f} {them} "
+                         f"| {ours['median'] / theirs['median']:.2f} |")
+    return "\n".join(lines)
+
+
 def escape(s):
     return s.replace("&", "&amp;").replace("<", "&lt;")
 
@@ -117,7 +139,8 @@ def write(folder, tables):
     document = {"format": 1, "time": now(), "cpu": cpu(),
                 "tables": [t | {"summary": summarize(t)} for t in tables]}
     for name, content in (("compare.json", json.dumps(document, indent=1) + "\n"),
-                          ("compare.txt", text(tables) + "\n"), ("compare.svg", svg(tables))):
+                          ("compare.txt", text(tables) + "\n"),
+                          ("compare.md", markdown(tables) + "\n"), ("compare.svg", svg(tables))):
         with open(os.path.join(folder, name), "w") as f:
             f.write(content)
 

@@ -53,6 +53,7 @@ class Compare(unittest.TestCase):
     def test_text_and_picture(self):
         self.assertIn("decode at 16", self.read("compare.txt"))
         self.assertIn("ceilings: not measured", self.read("compare.txt"))
+        self.assertTrue(self.read("compare.md").startswith("| workload |"))
         xml.dom.minidom.parseString(self.read("compare.svg"))
 
     def test_unknown_peer_is_refused_by_name(self):
