@@ -21,7 +21,7 @@ struct DeltaNet {
 
   void declare(graph::Builder &b) const {
     b.carryState("conv", {kernel - 1, channels()});
-    b.carryState("delta", {heads, keyDim, valueDim});
+    b.carryState("delta_state", {heads, keyDim, valueDim});
   }
 
   /// What a layer's projections give, and its weights.
@@ -52,7 +52,7 @@ struct DeltaNet {
     auto k = unit(part(keys(), keyHeads, keyDim), "key_gain", 1);
     auto v = part(2 * keys(), heads, valueDim);
     auto y = ssm::deltaRule(b, q, k, v, in.step, in.beta, in.logRate, in.stepBias, batch,
-                            b.state("delta"), betaScale);
+                            b.state("delta_state"), betaScale);
     auto normed = b.rmsNorm(y, in.norm, normEps);
     return b.reshape(b.glu(b.reshape(in.gate, {heads, valueDim}), normed, "silu"), {values()});
   }

@@ -38,7 +38,7 @@ struct Lfm2 {
     Recipe taps = b.transpose(b.reshape(b.source(source), {hidden, kernel}), {1, 0});
     ssm::CausalConv conv;
     conv.bias = convBias ? weight("conv.conv.bias") : Value{};
-    conv.state = b.state("conv");
+    conv.state = b.state("conv_inputs");
     Value y = ssm::causalConv(b, gated, b.param(source, taps), s.batch, conv);
     y = linear(b.mul(b.slice(mixed, hidden, hidden), y), "conv.out_proj", convBias);
     b.endSegment({b.add(s.args[0], b.tap(y, "conv.out"))});
@@ -109,7 +109,7 @@ void build(const Config &c, Builder &b) {
   if (uses("conv")) {
     if (m.kernel < 2)
       c.refuse("conv_L_cache", std::to_string(m.kernel), "2 and more");
-    b.carryState("conv", {m.kernel - 1, stack.hidden});
+    b.carryState("conv_inputs", {m.kernel - 1, stack.hidden});
     m.conv();
   }
   if (uses("attn")) {
