@@ -13,7 +13,9 @@ def Kan_BSplineOp : Kan_Op<"bspline", [AttrSizedOperandSegments]> {
     B-splines of degree `order` k over the knots t = grid[:, i] of input i, n + k + 1 of them, which do
     not decrease (Cox-de Boor): degree 0 is 1 on [t_j, t_j+1); degree p is
     `(x - t_j) / (t_j+p - t_j) B_j + (t_j+p+1 - x) / (t_j+p+1 - t_j+1) B_j+1`, where a term with a zero
-    denominator is 0. Outside of [t_0, t_last) all B_j are 0. f is the activation `base_function`.
+    denominator is 0. Outside of [t_0, t_last) all B_j are 0. f is the activation `base_function`. `uniform` says
+    that the knots of an input have equal steps, of which the first and the last `order` may be 0: an
+    interval is then found by a division instead of a search.
 
     ```mlir
     %y = kan.bspline %x, %t, %c base %w {order = 3 : i64} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<5x7xf32>) -> tensor<?x7xf32>
@@ -22,7 +24,8 @@ def Kan_BSplineOp : Kan_Op<"bspline", [AttrSizedOperandSegments]> {
   let arguments = (ins Plx_Tensor:$input, Kan_Matrix:$grid, Kan_Coefficients:$coef,
                        Optional<Kan_Matrix>:$base, Optional<Plx_Vector>:$bias, I64Attr:$order,
                        DefaultValuedAttr<Plx_ActivationAttr,
-                           "::mlir::plx::ActivationKind::Silu">:$base_function);
+                           "::mlir::plx::ActivationKind::Silu">:$base_function,
+                       UnitAttr:$uniform);
   let assemblyFormat = [{
     $input `,` $grid `,` $coef (`base` $base^)? (`bias` $bias^)? attr-dict `:`
     functional-type(operands, results)

@@ -19,13 +19,15 @@ struct Spline {
 struct SplineOptions {
   int64_t order = 3;
   std::string base = "silu"; ///< An activation; read where there are base weights.
+  bool uniform = false; ///< Knots have equal steps, but for `order` at either end that may be 0.
 };
 
 /// sum_ij coef[i, j, o] B_j(x_i) + sum_i base[i, o] f(x_i) + bias[o] (Liu et al., 2024, 2.10-2.12).
 /// Outside of its input's knots a spline is 0.
 inline Value bspline(Builder &b, Value x, const Spline &s, const SplineOptions &options = {}) {
-  return b.ops("kan.bspline", {x, s.grid, s.coef, s.base, s.bias}, 1,
-               {{"order", options.order}, {"base_function", options.base}})[0];
+  return b.ops(
+      "kan.bspline", {x, s.grid, s.coef, s.base, s.bias}, 1,
+      {{"order", options.order}, {"base_function", options.base}, {"uniform", options.uniform}})[0];
 }
 
 /// The weights of a layer, as
@@ -44,6 +46,52 @@ inline Spline splineWeights(Builder &b, const std::string &prefix, bool scaler =
     s.base = b.param(prefix + "base", b.transpose(b.source(prefix + "base_weight"), {1, 0}));
   return s;
 }
+
+/// The splines of one input at x: functions [knots - order - 1] by Cox and de Boor.
+inline std::vector<double> splinesAt(const std::vector<double> &knots, int64_t order, double x) {
+  std::vector<double> b(knots.size() - 1);
+  for (size_t j = 0; j < b.size(); ++j)
+    b[j] = knots[j] <= x && x < knots[j + 1];
+  auto part = [](double a, double width, double value) {
+    return width == 0 ? 0 : a / width * value;
+  };
+  for (int64_t p = 1; p <= order; ++p, b.pop_back())
+    for (size_t j = 0; j + 1 < b.size(); ++j)
+      b[j] = part(x - knots[j], knots[j + p] - knots[j], b[j]) +
+             part(knots[j + p + 1] - x, knots[j + p + 1] - knots[j + 1], b[j + 1]);
+  return b;
+}
+
+/// A table of a layer's edges in place of their splines: each is sampled at points + 1 places of
+/// equal steps h from its input's first knot to its last, and is linear between them. Off by at
+/// most h^2 / 8 times the largest second derivative of the edge; two rows of weights are read of an
+/// input, whatever the order. knots [in, n + order + 1] in numbers, coef a recipe [in, n, out]. To
+/// be run with tableOptions().
+inline Spline table(Builder &b, const std::string &name, const std::vector<float> &knots,
+                    int64_t in, int64_t order, Recipe coef, int64_t points) {
+  const int64_t count = static_cast<int64_t>(knots.size()) / in, functions = count - order - 1;
+  std::vector<float> grid((points + 3) * in), samples;
+  for (int64_t i = 0; i < in; ++i) {
+    const std::vector<double> own(knots.begin() + i * count, knots.begin() + (i + 1) * count);
+    const double begin = own.front(), end = own.back();
+    for (int64_t p = 0; p <= points; ++p) {
+      // The last place belongs to no interval: what the edge has just before it.
+      const double x = p < points ? begin + (end - begin) * p / points : end - (end - begin) * 1e-9;
+      std::vector<double> values = splinesAt(own, order, x);
+      samples.insert(samples.end(), values.begin(), values.begin() + functions);
+      grid[(p + 1) * in + i] = static_cast<float>(p < points ? x : end);
+    }
+    grid[i] = grid[in + i]; // both ends twice: nothing outside of them
+    grid[(points + 2) * in + i] = grid[(points + 1) * in + i];
+  }
+  Recipe basis = b.constant(samples, {in, points + 1, functions});
+  return {b.param(name + ".places", b.constant(grid, {points + 3, in})),
+          b.param(name + ".samples", b.einsum("ipj,ijo->ipo", {basis, coef})),
+          {},
+          {}};
+}
+/// How a table is run: as splines of degree one over equal steps.
+inline SplineOptions tableOptions(const std::string &base = "silu") { return {1, base, true}; }
 
 /// sum_ij coef[i, j, o] exp(-((x_i - centers[j]) / width)^2) + bias[o] (Li, 2024). coef [in, n,
 /// out].

@@ -95,7 +95,7 @@ LogicalResult lowerBSpline(SegmentLowering &segment, kan::BSplineOp op) {
   spec.window = true;
   Value grid = segment.buffer(op.getGrid());
   auto evaluate = [&, order](ImplicitLocOpBuilder &b, Value x, Value first) {
-    KanFunctions made = emit::evaluateSplines(b, spec, order, grid, x, first);
+    KanFunctions made = emit::evaluateSplines(b, spec, order, op.getUniform(), grid, x, first);
     if (op.getBase())
       made.base = plx::buildActivation(b, op.getBaseFunction(), x);
     return made;

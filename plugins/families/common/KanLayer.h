@@ -58,8 +58,33 @@ private:
     for (const char *field : {"grid", "grid_range", "nonuniform", "grid_eps"})
       ignore(field);
     kan::SplineOptions options{c.integer(path + "order"), c.string(path + "base", "silu")};
+    if (const int64_t points = c.integer(path + "table", c.integer("table", 0)))
+      return table(x, points, options);
     return kan::bspline(
         b, x, kan::splineWeights(b, prefix, has("spline_scaler"), has("base_weight")), options);
+  }
+
+  /// Edges sampled at `points` + 1 places; the knots are read, so they cannot differ by block.
+  Value table(Value x, int64_t points, const kan::SplineOptions &options) {
+    if (points < 1 || points > 4096 || prefix.find('{') != std::string::npos) {
+      c.refuse(path + "table", std::to_string(points), "1 to 4096, in the family kan");
+      return x;
+    }
+    std::vector<float> knots = c.weightValues(prefix + "grid");
+    const auto count = static_cast<int64_t>(knots.size());
+    if (!b.ok() || count % in() || count / in() < options.order + 2) {
+      b.fail(3, prefix + "grid is not [in, splines + order + 1]");
+      return x;
+    }
+    Recipe coef = b.source(prefix + "spline_weight");
+    coef = has("spline_scaler")
+               ? b.einsum("oij,oi->ijo", {coef, b.source(prefix + "spline_scaler")})
+               : b.transpose(coef, {1, 2, 0});
+    kan::Spline s = kan::table(b, prefix + "table", knots, in(), options.order, coef, points);
+    if (has("base_weight"))
+      s.base = transposed("base_weight");
+    c.unusedWeights({"*grid"});
+    return kan::bspline(b, x, s, kan::tableOptions(options.base));
   }
 
   Value rbf(Value x) {

@@ -70,7 +70,7 @@ public:
 private:
   /// A number for both axes, or [height, width].
   std::vector<int64_t> pair(const std::string &path, int64_t otherwise) {
-    if (c.size(path) >= 0)
+    if (c.has(path + ".0"))
       return {c.integer(path + ".0"), c.integer(path + ".1")};
     int64_t both = c.integer(path, otherwise);
     return {both, both};

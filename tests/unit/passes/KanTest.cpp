@@ -69,6 +69,24 @@ Case spline(int64_t in, int64_t out, int64_t functions, int64_t order) {
   return c;
 }
 
+/// Equal steps of 1/4, the first and the last `repeated` of them 0.
+Case uniformSpline(int64_t in, int64_t out, int64_t functions, int64_t order, int64_t repeated) {
+  Case c = spline(in, out, functions, order);
+  c.name = "Uniform" + c.name + "Repeated" + std::to_string(repeated);
+  int64_t count = functions + order + 1;
+  std::string text = "dense<[";
+  for (int64_t k = 0; k < count; ++k) {
+    int64_t step = std::clamp<int64_t>(k, repeated, count - 1 - repeated);
+    text += k ? ", [" : "[";
+    for (int64_t i = 0; i < in; ++i)
+      text += (i ? ", " : "") + std::to_string(0.25 * step - 1.5 + 0.125 * i);
+    text += "]";
+  }
+  c.constants = "%t = arith.constant " + text + "]> : " + tensor({count, in}) + "\n";
+  c.op.insert(c.op.size() - 1, ", uniform");
+  return c;
+}
+
 Case layer(const std::string &name, const std::string &op, int64_t in, int64_t out,
            int64_t functions) {
   Case c{name, op + " %x, %c bias %b", in, out, "", "", {}};
@@ -93,6 +111,9 @@ std::vector<Case> cases() {
           spline(8, 16, 4, 3),
           spline(3, 40, 11, 5),
           spline(33, 300, 8, 2),
+          uniformSpline(5, 7, 8, 3, 0),
+          uniformSpline(19, 16, 12, 1, 1),
+          uniformSpline(3, 9, 9, 2, 2),
           rbf,
           layer("Chebyshev", "kan.chebyshev", 17, 33, 5),
           layer("Constant", "kan.chebyshev", 4, 3, 1),

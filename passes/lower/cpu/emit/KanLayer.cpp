@@ -2,6 +2,7 @@
 #include "passes/lower/cpu/emit/KanLayer.h"
 
 #include "dialects/kan/KanFunctions.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Code.h"
 
@@ -61,9 +62,10 @@ private:
   /// Adds what `count` inputs give to the tile's outputs, which it begins with where `first`.
   void emitInputs(Value input, int64_t count, bool first) {
     code.loop(code.index(0), tile, 1, [&](Value row) { evaluateRow(row, input, count); });
-    Value begins = first ? Value()
-                         : code.builder.create<arith::CmpIOp>(code.loc, arith::CmpIPredicate::eq,
-                                                              input, code.index(0));
+    Value begins =
+        first
+            ? Value()
+            : code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, input, code.index(0)).getResult();
     eachColumns([&](Value column, Columns shape) {
       int64_t rowsAtOnce = std::max<int64_t>(1, 8 / shape.vectors);
       code.rowTiles(tile, std::min<int64_t>(rowsAtOnce, 8), [&](int64_t rows, Value row) {
@@ -258,6 +260,54 @@ Interval findInterval(const Lanes &l, int64_t knots, int64_t order, Value grid, 
   return result;
 }
 
+/// The same where steps are equal: by a division, which may be one interval off next to a knot, and
+/// a look at the knots there.
+Interval divideInterval(const Lanes &l, int64_t knots, int64_t order, Value grid, Value x,
+                        Value first) {
+  Code code = l.code();
+  ImplicitLocOpBuilder &b = l.b;
+  auto row = [&](int64_t k) { return code.loadVector(l.floats, grid, {code.index(k), first}); };
+  auto clamped = [&](Value v, int64_t last) {
+    return arith::MinSIOp::create(b, arith::MaxSIOp::create(b, v, l.integer(0)), l.integer(last))
+        .getResult();
+  };
+  Value lanes = vector::StepOp::create(b, VectorType::get(l.floats.getShape(), b.getIndexType()));
+  auto mask = VectorType::get(l.floats.getShape(), b.getI1Type());
+  Value all = arith::ConstantOp::create(b, DenseElementsAttr::get(mask, true));
+  int64_t in = cast<MemRefType>(grid.getType()).getDimSize(1);
+  Value flat = memref::CollapseShapeOp::create(b, grid, ArrayRef<ReassociationIndices>{{0, 1}});
+  auto knot = [&](Value number) -> Value {
+    Value index = arith::IndexCastOp::create(b, lanes.getType(), clamped(number, knots - 1));
+    Value width = vector::BroadcastOp::create(b, lanes.getType(), code.index(in));
+    index = arith::AddIOp::create(b, arith::MulIOp::create(b, index, width), lanes);
+    return vector::GatherOp::create(b, l.floats, flat, ValueRange{first}, index, all, l.number(0));
+  };
+  auto count = [&](arith::CmpFPredicate predicate, Value u, Value v) {
+    return arith::ExtUIOp::create(b, l.integers, arith::CmpFOp::create(b, predicate, u, v))
+        .getResult();
+  };
+  // Between the inner knots all steps are the same.
+  int64_t steps = knots - 1 - 2 * order;
+  Value begin = row(order), span = l.sub(row(knots - 1 - order), begin);
+  Value place = l.mul(l.ratio(l.sub(x, begin), span), l.number(steps));
+  // Far outside, a number that an integer holds; NaN is outside too.
+  place = arith::MaxNumFOp::create(b, place, l.number(-order - 1));
+  place = arith::MinNumFOp::create(b, place, l.number(steps + order + 1));
+  Value number = arith::FPToSIOp::create(b, l.integers, math::FloorOp::create(b, place));
+  number = clamped(arith::AddIOp::create(b, number, l.integer(order)), knots - 2);
+  number = arith::SubIOp::create(b, number, count(arith::CmpFPredicate::OLT, x, knot(number)));
+  Value above = arith::AddIOp::create(b, number, l.integer(1));
+  number = arith::AddIOp::create(b, number, count(arith::CmpFPredicate::OGE, x, knot(above)));
+  Interval result;
+  result.number = number;
+  for (int64_t r = 1 - order; r <= order; ++r)
+    result.t.push_back(knot(arith::AddIOp::create(b, number, l.integer(r))));
+  result.inside =
+      arith::AndIOp::create(b, arith::CmpFOp::create(b, arith::CmpFPredicate::OLE, row(0), x),
+                            arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, row(knots - 1)));
+  return result;
+}
+
 } // namespace
 
 int64_t KanSpec::tileRows() const {
@@ -271,10 +321,11 @@ void emitKanLayer(OpBuilder &builder, Location loc, const Isa &isa, const KanSpe
 }
 
 KanFunctions evaluateSplines(ImplicitLocOpBuilder &builder, const KanSpec &spec, int64_t order,
-                             Value grid, Value x, Value first) {
+                             bool uniform, Value grid, Value x, Value first) {
   Lanes l(builder, x);
   int64_t knots = spec.functions + order + 1;
-  Interval at = findInterval(l, knots, order, grid, x, first);
+  Interval at = uniform ? divideInterval(l, knots, order, grid, x, first)
+                        : findInterval(l, knots, order, grid, x, first);
   // t(k) is t_m+k.
   auto t = [&](int64_t k) { return at.t[k + order - 1]; };
   llvm::SmallVector<Value> n(order + 1);

@@ -58,8 +58,10 @@ void emitKanLayer(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa, 
 
 /// The order + 1 splines that are not 0 at x, by de Boor's triangle over the knots around x's
 /// interval. grid: memref<{functions + order + 1}x{in}xf32>.
+/// uniform: steps are equal, but for `order` at either end that may be 0.
 KanFunctions evaluateSplines(mlir::ImplicitLocOpBuilder &builder, const KanSpec &spec,
-                             int64_t order, mlir::Value grid, mlir::Value x, mlir::Value first);
+                             int64_t order, bool uniform, mlir::Value grid, mlir::Value x,
+                             mlir::Value first);
 
 struct WaveletOperands {
   mlir::Value x, rows;

@@ -8,6 +8,8 @@ func.func @layers(%x: tensor<?x5xf32>, %t: tensor<12x5xf32>, %c: tensor<5x8x7xf3
   %0 = kan.bspline %x, %t, %c base %w bias %b {order = 3 : i64, base_function = #plx<activation_kind gelu>} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<5x7xf32>, tensor<7xf32>) -> tensor<?x7xf32>
   // CHECK: kan.bspline %{{.*}}, %{{.*}}, %{{.*}} bias %{{.*}} {order = 3 : i64} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<7xf32>) -> tensor<?x7xf32>
   %1 = kan.bspline %x, %t, %c bias %b {order = 3 : i64} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>, tensor<7xf32>) -> tensor<?x7xf32>
+  // CHECK: kan.bspline %{{.*}} {order = 3 : i64, uniform} : (
+  %7 = kan.bspline %x, %t, %c {order = 3 : i64, uniform} : (tensor<?x5xf32>, tensor<12x5xf32>, tensor<5x8x7xf32>) -> tensor<?x7xf32>
   // CHECK: kan.rbf %{{.*}} {width = 5.000000e-01 : f32}
   %2 = kan.rbf %x, %k, %c {width = 0.5 : f32} : (tensor<?x5xf32>, tensor<8xf32>, tensor<5x8x7xf32>) -> tensor<?x7xf32>
   // CHECK: kan.chebyshev %{{.*}}, %{{.*}} : (tensor<?x5xf32>, tensor<5x8x7xf32>) -> tensor<?x7xf32>
