@@ -29,6 +29,16 @@ def ProductWeightsOpInterface : OpInterface<"ProductWeightsOpInterface"> {
     "::llvm::SmallVector<unsigned>", "getProductWeights", (ins)>];
 }
 
+def ResultRowsOpInterface : OpInterface<"ResultRowsOpInterface"> {
+  let cppNamespace = "::mlir::plx";
+  let description = [{
+    An op some of whose results have other rows than its operands, such as one row for each sequence.
+  }];
+  let methods = [InterfaceMethod<[{
+      What the dynamic leading dimension of a result counts.
+    }], "::mlir::plx::SizeSymbol", "getResultRows", (ins "unsigned":$result)>];
+}
+
 def RecipeAttrInterface : AttrInterface<"RecipeAttrInterface"> {
   let cppNamespace = "::mlir::plx";
   let description = [{

@@ -75,6 +75,8 @@ std::optional<SizeSymbol> plx::sizeSymbol(Value value) {
       return sizeSymbolOf(field.getField());
     if (auto run = dyn_cast<RunOp>(op))
       return sizeSymbolOf(run, cast<OpResult>(value).getResultNumber());
+    if (auto rows = dyn_cast<ResultRowsOpInterface>(op))
+      return rows.getResultRows(cast<OpResult>(value).getResultNumber());
     auto operand = llvm::find_if(op->getOperands(), hasDynamicRows);
     if (operand == op->operand_end())
       return std::nullopt;

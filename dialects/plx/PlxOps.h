@@ -17,6 +17,9 @@ namespace mlir::plx {
 class SegmentOp;
 class WeightOp;
 class StateOp;
+
+/// What a dynamic leading dimension counts.
+enum class SizeSymbol { Tokens, Sequences, Outputs };
 } // namespace mlir::plx
 
 #include "dialects/plx/PlxOpInterfaces.h.inc"
@@ -35,9 +38,6 @@ inline constexpr StringLiteral kNameAttr = "plx.name";
 inline constexpr StringLiteral kPortsAttr = "plx.ports", kFramesAttr = "plx.frames",
                                kOptionsAttr = "plx.options", kInputAttr = "plx.input",
                                kOutputAttr = "plx.output";
-
-/// What a dynamic leading dimension counts.
-enum class SizeSymbol { Tokens, Sequences, Outputs };
 
 /// "T", "S" or "R".
 StringRef stringify(SizeSymbol symbol);

@@ -19,6 +19,10 @@ LogicalResult StandardizeOp::inferReturnTypes(MLIRContext *, std::optional<Locat
   return success();
 }
 
+plx::SizeSymbol StandardizeOp::getResultRows(unsigned result) {
+  return result == 0 ? plx::SizeSymbol::Tokens : plx::SizeSymbol::Sequences;
+}
+
 LogicalResult StandardizeOp::verify() {
   if (getEps().isNegative() || !getEps().isFinite())
     return emitOpError("'eps' must be finite and not negative, found ")

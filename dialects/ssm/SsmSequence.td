@@ -5,7 +5,8 @@
 include "dialects/ssm/SsmBase.td"
 
 def Ssm_StandardizeOp : Op<Ssm_Dialect, "standardize", [
-    Pure, InferTypeOpAdaptor, DeclareOpInterfaceMethods<DecomposeOpInterface>]> {
+    Pure, InferTypeOpAdaptor, DeclareOpInterfaceMethods<DecomposeOpInterface>,
+    DeclareOpInterfaceMethods<ResultRowsOpInterface>]> {
   let summary = "each channel less its mean over the sequence, by its deviation";
   let description = [{
     With mean and deviation [S, C] of each sequence's tokens in the batch, deviation = sqrt(population

@@ -219,6 +219,17 @@ public:
              &out.id, 1);
     return out;
   }
+  /// Runs a segment with several results.
+  std::vector<Value> runs(const std::string &segment, int64_t layer,
+                          std::initializer_list<Value> operands, size_t results) {
+    auto ids = raw(operands);
+    std::vector<plx_value> made(results, PLX_NO_VALUE);
+    api->run(g, segment.c_str(), layer, ids.data(), ids.size(), nullptr, 0, made.data(), results);
+    std::vector<Value> out;
+    for (plx_value v : made)
+      out.push_back({v});
+    return out;
+  }
   void hidden(const std::vector<Value> &values) {
     std::vector<plx_value> ids;
     for (Value v : values)
