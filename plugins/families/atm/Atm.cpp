@@ -81,6 +81,10 @@ static void build(const Config &c, Builder &b) {
   c.unusedWeights({"logit_scale"});
   b.info("task", "graph");
   b.info("layers", m.layers);
+  std::vector<float> known; // Others have no token.
+  for (int64_t i = 0; i < m.subjects; ++i)
+    known.push_back(static_cast<float>(i));
+  b.requiredInt("subject", known);
   const Arg x = Builder::rows({m.channels, m.samples}), subject = Builder::ids(),
             rows = Builder::rows({m.channels + 1, m.width});
   auto embed = b.segment("embed", {x, subject});
