@@ -1,6 +1,6 @@
 // The scans of Mamba: their text, what they refuse, and what they mean.
 // RUN: plexus-opt -split-input-file -verify-diagnostics %s | FileCheck %s
-// RUN: plexus-opt --test-plx-decompose -split-input-file %s 2>/dev/null | FileCheck %s --check-prefix=MEANING
+// RUN: plexus-opt --test-plx-decompose -split-input-file -verify-diagnostics %s | FileCheck %s --check-prefix=MEANING
 
 // CHECK-LABEL: func.func @selective
 // CHECK: ssm.selective_scan %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} delta_bias %{{.*}} skip %{{.*}} state %{{.*}} {softplus}
