@@ -3,33 +3,19 @@
 
   convert_pykan.py PATH DIRECTORY [--input-id 0,2,3]
 
-Reads PATH_config.yml and PATH_state; needs torch, pyyaml and numpy. Writes config.json (family kan,
+Reads PATH_config.yml and PATH_state; needs torch, pyyaml, numpy and safetensors. Writes config.json (family kan,
 basis bspline-pykan) and model.safetensors. Columns that pruning dropped from the input are not in a
 checkpoint: --input-id names those that are left, as model.input_id has them.
 """
 import argparse
 import json
 import os
-import struct
 import sys
 
 import numpy
 import torch
 import yaml
-
-
-def write_safetensors(path, tensors):
-    header, offset = {}, 0
-    for name, value in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(value.shape),
-                        "data_offsets": [offset, offset + value.nbytes]}
-        offset += value.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for value in tensors.values():
-            file.write(value.tobytes())
+from safetensors.numpy import save_file
 
 
 def one_arity(arity, layer):
@@ -92,7 +78,7 @@ def convert(path, directory, input_id):
     with open(os.path.join(directory, "config.json"), "w", encoding="utf-8") as file:
         json.dump({"family": "kan", "basis": "bspline-pykan", "input_id": input_id,
                    "layers": layers}, file, indent=1)
-    write_safetensors(os.path.join(directory, "model.safetensors"), tensors)
+    save_file(tensors, os.path.join(directory, "model.safetensors"))
 
 
 def main():

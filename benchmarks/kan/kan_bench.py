@@ -12,13 +12,13 @@ import argparse
 import json
 import os
 import statistics
-import struct
 import subprocess
 import tempfile
 import time
 
 import numpy
 import torch
+from safetensors.numpy import save_file
 
 NETWORKS = {"784-64-10": [784, 64, 10], "64-64-64-64": [64, 64, 64, 64]}
 BATCHES = (1, 256)
@@ -56,20 +56,6 @@ class Layer(torch.nn.Module):
         return y.sum(1)
 
 
-def write_safetensors(path, tensors):
-    header, offset = {}, 0
-    for name, value in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(value.shape),
-                        "data_offsets": [offset, offset + value.nbytes]}
-        offset += value.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for value in tensors.values():
-            file.write(value.tobytes())
-
-
 def plexus_model(folder, network):
     layers, tensors = [], {}
     for l, layer in enumerate(network):
@@ -81,7 +67,7 @@ def plexus_model(folder, network):
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
         json.dump({"family": "kan", "basis": "bspline", "layers": layers}, file)
-    write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
+    save_file(tensors, os.path.join(folder, "model.safetensors"))
 
 
 def seconds(run, budget=0.4):
@@ -151,7 +137,7 @@ def main():
             for batch in BATCHES:
                 x = numpy.random.default_rng(0).uniform(-1, 1, (batch, sizes[0])).astype("f4")
                 inputs = os.path.join(folder, "x.safetensors")
-                write_safetensors(inputs, {"x": x})
+                save_file({"x": x}, inputs)
                 others = peers(network, x, folder, arguments.threads)
                 times = {}
                 for _ in range(arguments.turns):

@@ -1,9 +1,7 @@
 // The closed list of functions that edges and nodes may have.
 #include "dialects/kan/KanFunctions.h"
 #include "dialects/plx/Activations.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/TypeUtilities.h"
+#include "dialects/plx/Formula.h"
 #include "llvm/ADT/StringExtras.h"
 #include <numbers>
 
@@ -12,33 +10,8 @@ using namespace mlir::kan;
 
 namespace {
 
-/// Formulas over one value, written as they read on paper.
-struct Formula {
-  ImplicitLocOpBuilder &b;
-  Type type;
-
-  Value c(double value) {
-    TypedAttr attribute = b.getFloatAttr(getElementTypeOrSelf(type), value);
-    if (auto shaped = dyn_cast<ShapedType>(type))
-      attribute = DenseElementsAttr::get(shaped, attribute);
-    return arith::ConstantOp::create(b, attribute);
-  }
-  Value add(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
-  Value sub(Value x, Value y) { return arith::SubFOp::create(b, x, y); }
-  Value mul(Value x, Value y) { return arith::MulFOp::create(b, x, y); }
-  Value div(Value x, Value y) { return arith::DivFOp::create(b, x, y); }
-  Value neg(Value x) { return arith::NegFOp::create(b, x); }
-  Value abs(Value x) { return math::AbsFOp::create(b, x); }
-  Value exp(Value x) { return math::ExpOp::create(b, x); }
-  Value sqrt(Value x) { return math::SqrtOp::create(b, x); }
-  Value inverse(Value x) { return div(c(1), x); }
-  Value above(Value x, double limit) {
-    return arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, c(limit));
-  }
-  Value select(Value test, Value yes, Value no) {
-    return arith::SelectOp::create(b, test, yes, no);
-  }
-
+/// The functions of the list that take more than one operation.
+struct Formula : plx::Formula {
   Value power(Value x, int exponent) {
     if (exponent == 1)
       return x;
@@ -137,14 +110,14 @@ std::string kan::symbolicFunctionList() {
 }
 
 Value kan::buildNodeFunction(ImplicitLocOpBuilder &builder, StringRef name, Value x) {
-  Formula formula{builder, x.getType()};
+  Formula formula{{builder, x.getType()}};
   if (const Function *function = find(name))
     return function->form(formula, x);
   return plx::buildActivation(builder, *plx::symbolizeActivationKind(name), x);
 }
 
 Value kan::buildWavelet(ImplicitLocOpBuilder &builder, WaveletKind kind, Value z) {
-  Formula f{builder, z.getType()};
+  Formula f{{builder, z.getType()}};
   Value square = f.mul(z, z), bell = f.exp(f.mul(f.c(-0.5), square));
   switch (kind) {
   case WaveletKind::MexicanHat:
@@ -152,7 +125,7 @@ Value kan::buildWavelet(ImplicitLocOpBuilder &builder, WaveletKind kind, Value z
   case WaveletKind::Morlet:
     return f.mul(math::CosOp::create(builder, f.mul(f.c(5), z)), bell);
   case WaveletKind::Dog:
-    return f.mul(f.neg(z), bell);
+    break;
   }
-  llvm_unreachable("a wavelet has no formula");
+  return f.mul(f.neg(z), bell);
 }

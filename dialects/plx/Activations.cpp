@@ -1,37 +1,17 @@
 // The activations as scalar arithmetic: for decompositions and for the epilogues that fusion makes.
 #include "dialects/plx/Activations.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/TypeUtilities.h"
+#include "dialects/plx/Formula.h"
 
 using namespace mlir;
 using namespace mlir::plx;
 
 namespace {
 
-/// Formulas over one value, written as they read on paper.
-struct Formula {
-  ImplicitLocOpBuilder &b;
-  Type type;
-
-  Value c(double value) {
-    TypedAttr attribute = b.getFloatAttr(getElementTypeOrSelf(type), value);
-    if (auto shaped = dyn_cast<ShapedType>(type))
-      attribute = DenseElementsAttr::get(shaped, attribute);
-    return arith::ConstantOp::create(b, attribute);
-  }
-  Value add(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
-  Value mul(Value x, Value y) { return arith::MulFOp::create(b, x, y); }
-  Value div(Value x, Value y) { return arith::DivFOp::create(b, x, y); }
-  Value neg(Value x) { return arith::NegFOp::create(b, x); }
-  Value max(Value x, Value y) { return arith::MaximumFOp::create(b, x, y); }
-  Value min(Value x, Value y) { return arith::MinimumFOp::create(b, x, y); }
-  Value exp(Value x) { return math::ExpOp::create(b, x); }
-  Value tanh(Value x) { return math::TanhOp::create(b, x); }
+/// The functions that activations are made of.
+struct ActivationFormula : Formula {
   /// `positive` where x > 0, otherwise `other`.
   Value wherePositive(Value x, Value positive, Value other) {
-    Value test = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, x, c(0));
-    return arith::SelectOp::create(b, test, positive, other);
+    return select(above(x, 0), positive, other);
   }
 
   Value sigmoid(Value x) { return div(c(1), add(c(1), exp(neg(x)))); }
@@ -40,7 +20,7 @@ struct Formula {
   Value silu(Value x, double slope) { return div(x, add(c(1), exp(mul(c(-slope), x)))); }
   /// log(1 + e^x) without overflow: max(x, 0) + log1p(e^-|x|).
   Value softplus(Value x) {
-    Value tail = math::Log1pOp::create(b, exp(neg(math::AbsFOp::create(b, x))));
+    Value tail = math::Log1pOp::create(b, exp(neg(abs(x))));
     return add(relu(x), tail);
   }
   Value gelu(Value x) {
@@ -59,7 +39,7 @@ struct Formula {
   }
 };
 
-using Form = Value (*)(Formula &, Value);
+using Form = Value (*)(ActivationFormula &, Value);
 
 struct Activation {
   ActivationKind kind;
@@ -68,29 +48,32 @@ struct Activation {
 
 /// The formula of each kind, in the order of the enumeration.
 constexpr Activation kActivations[] = {
-    {ActivationKind::Identity, [](Formula &, Value x) { return x; }},
-    {ActivationKind::Silu, [](Formula &f, Value x) { return f.silu(x, 1.0); }},
-    {ActivationKind::Gelu, [](Formula &f, Value x) { return f.gelu(x); }},
-    {ActivationKind::GeluTanh, [](Formula &f, Value x) { return f.geluTanh(x); }},
-    {ActivationKind::GeluQuick, [](Formula &f, Value x) { return f.silu(x, 1.702); }},
-    {ActivationKind::Relu, [](Formula &f, Value x) { return f.relu(x); }},
+    {ActivationKind::Identity, [](ActivationFormula &, Value x) { return x; }},
+    {ActivationKind::Silu, [](ActivationFormula &f, Value x) { return f.silu(x, 1.0); }},
+    {ActivationKind::Gelu, [](ActivationFormula &f, Value x) { return f.gelu(x); }},
+    {ActivationKind::GeluTanh, [](ActivationFormula &f, Value x) { return f.geluTanh(x); }},
+    {ActivationKind::GeluQuick, [](ActivationFormula &f, Value x) { return f.silu(x, 1.702); }},
+    {ActivationKind::Relu, [](ActivationFormula &f, Value x) { return f.relu(x); }},
     {ActivationKind::Relu2,
-     [](Formula &f, Value x) {
+     [](ActivationFormula &f, Value x) {
        Value y = f.relu(x);
        return f.mul(y, y);
      }},
-    {ActivationKind::Relu6, [](Formula &f, Value x) { return f.relu6(x); }},
-    {ActivationKind::Tanh, [](Formula &f, Value x) { return f.tanh(x); }},
-    {ActivationKind::Sigmoid, [](Formula &f, Value x) { return f.sigmoid(x); }},
-    {ActivationKind::Softplus, [](Formula &f, Value x) { return f.softplus(x); }},
-    {ActivationKind::Mish, [](Formula &f, Value x) { return f.mul(x, f.tanh(f.softplus(x))); }},
-    {ActivationKind::Elu, [](Formula &f, Value x) { return f.wherePositive(x, x, f.expm1(x)); }},
+    {ActivationKind::Relu6, [](ActivationFormula &f, Value x) { return f.relu6(x); }},
+    {ActivationKind::Tanh, [](ActivationFormula &f, Value x) { return f.tanh(x); }},
+    {ActivationKind::Sigmoid, [](ActivationFormula &f, Value x) { return f.sigmoid(x); }},
+    {ActivationKind::Softplus, [](ActivationFormula &f, Value x) { return f.softplus(x); }},
+    {ActivationKind::Mish,
+     [](ActivationFormula &f, Value x) { return f.mul(x, f.tanh(f.softplus(x))); }},
+    {ActivationKind::Elu,
+     [](ActivationFormula &f, Value x) { return f.wherePositive(x, x, f.expm1(x)); }},
     {ActivationKind::LeakyRelu,
-     [](Formula &f, Value x) { return f.wherePositive(x, x, f.mul(f.c(0.01), x)); }},
-    {ActivationKind::HardSwish, [](Formula &f, Value x) { return f.mul(x, f.hardSigmoid(x)); }},
-    {ActivationKind::HardSigmoid, [](Formula &f, Value x) { return f.hardSigmoid(x); }},
-    {ActivationKind::Selu, [](Formula &f, Value x) { return f.selu(x); }},
-    {ActivationKind::Square, [](Formula &f, Value x) { return f.mul(x, x); }},
+     [](ActivationFormula &f, Value x) { return f.wherePositive(x, x, f.mul(f.c(0.01), x)); }},
+    {ActivationKind::HardSwish,
+     [](ActivationFormula &f, Value x) { return f.mul(x, f.hardSigmoid(x)); }},
+    {ActivationKind::HardSigmoid, [](ActivationFormula &f, Value x) { return f.hardSigmoid(x); }},
+    {ActivationKind::Selu, [](ActivationFormula &f, Value x) { return f.selu(x); }},
+    {ActivationKind::Square, [](ActivationFormula &f, Value x) { return f.mul(x, x); }},
 };
 
 /// Every kind is there, at its own number.
@@ -105,6 +88,6 @@ static_assert(isComplete(), "an activation has no formula, or stands at another'
 } // namespace
 
 Value plx::buildActivation(ImplicitLocOpBuilder &builder, ActivationKind kind, Value x) {
-  Formula formula{builder, x.getType()};
+  ActivationFormula formula{{builder, x.getType()}};
   return kActivations[static_cast<size_t>(kind)].form(formula, x);
 }

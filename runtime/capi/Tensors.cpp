@@ -65,18 +65,14 @@ Status readRunOptions(const plx_run_options *from, RunOptions &to) {
 
 Status run(plx_model &model, const std::vector<NamedTensor> &inputs, const RunOptions &options,
            plx_tensors **out) {
-  Status status;
-  EngineThread::shared().run([&] {
-    status = [&]() -> Status {
-      if (!model.session) {
-        PLX_ASSIGN(model.session, Session::create(model.opened->model));
-      }
-      PLX_ASSIGN(auto list, model.session->runNamed(inputs, options));
-      *out = new plx_tensors{std::move(list)};
-      return Status::ok();
-    }();
+  return EngineThread::shared().run([&]() -> Status {
+    if (!model.session) {
+      PLX_ASSIGN(model.session, Session::create(model.opened->model));
+    }
+    PLX_ASSIGN(auto list, model.session->runNamed(inputs, options));
+    *out = new plx_tensors{std::move(list)};
+    return Status::ok();
   });
-  return status;
 }
 
 Expected<std::vector<NamedTensor>> readInputs(const plx_named_view *const *inputs, size_t count) {
@@ -90,6 +86,35 @@ Expected<std::vector<NamedTensor>> readInputs(const plx_named_view *const *input
     tensors.push_back({str(n.name), std::move(tensor)});
   }
   return tensors;
+}
+
+/// Frees what `member` of a handle and its session hold, on the engine thread, then the handle.
+template <typename Handle, typename Member>
+void release(Handle *handle, Member Handle::*member) {
+  if (!handle)
+    return;
+  EngineThread::shared().run([&] {
+    (handle->*member).reset();
+    handle->session.reset();
+  });
+  delete handle;
+}
+
+/// A handle over a session of its own: `fill` makes the rest, on the engine thread.
+template <typename Handle, typename Member, typename Fill>
+Status openHandle(const plx_model &model, Member Handle::*member, Handle **out, Fill &&fill) {
+  auto made = std::make_unique<Handle>();
+  made->opened = model.opened;
+  Status status = EngineThread::shared().run([&]() -> Status {
+    PLX_ASSIGN(made->session, Session::create(made->opened->model));
+    PLX_ASSIGN(made.get()->*member, fill(*made->session));
+    return Status::ok();
+  });
+  if (status)
+    *out = made.release();
+  else
+    release(made.release(), member);
+  return status;
 }
 
 } // namespace
@@ -178,23 +203,8 @@ plx_status plx_stream_open(const plx_model *model, const plx_stream_options *opt
       o.window = given.window;
       o.hop = given.hop;
     }
-    auto made = std::make_unique<plx_stream>();
-    made->opened = model->opened;
-    Status status;
-    EngineThread::shared().run([&] {
-      status = [&]() -> Status {
-        PLX_ASSIGN(made->session, Session::create(made->opened->model));
-        PLX_ASSIGN(made->stream, made->session->openStream(o));
-        return Status::ok();
-      }();
-      if (!status) {
-        made->stream.reset();
-        made->session.reset();
-      }
-    });
-    PLX_RETURN_IF_ERROR(status);
-    *out = made.release();
-    return Status::ok();
+    return openHandle(*model, &plx_stream::stream, out,
+                      [&](Session &session) { return session.openStream(o); });
   });
 }
 
@@ -204,10 +214,9 @@ plx_status plx_stream_push(plx_stream *stream, const plx_named_view *const *inpu
     PLX_RETURN_IF_ERROR(need(stream, "stream"));
     PLX_RETURN_IF_ERROR(need(out, "out"));
     PLX_ASSIGN(auto tensors, readInputs(inputs, count));
-    Expected<std::vector<NamedTensor>> made = std::vector<NamedTensor>();
-    EngineThread::shared().run([&] { made = stream->stream->push(tensors); });
-    PLX_RETURN_IF_ERROR(made.status());
-    *out = new plx_tensors{*std::move(made)};
+    PLX_ASSIGN(auto made,
+               EngineThread::shared().run([&] { return stream->stream->push(tensors); }));
+    *out = new plx_tensors{std::move(made)};
     return Status::ok();
   });
 }
@@ -217,15 +226,7 @@ void plx_stream_reset(plx_stream *stream) {
     EngineThread::shared().run([&] { stream->stream->reset(); });
 }
 
-void plx_stream_release(plx_stream *stream) {
-  if (!stream)
-    return;
-  EngineThread::shared().run([&] {
-    stream->stream.reset();
-    stream->session.reset();
-  });
-  delete stream;
-}
+void plx_stream_release(plx_stream *stream) { release(stream, &plx_stream::stream); }
 
 plx_status plx_model_prepare(const plx_model *model, const plx_named_view *const *inputs,
                              size_t count, const plx_run_options *options, plx_prepared **out,
@@ -236,30 +237,15 @@ plx_status plx_model_prepare(const plx_model *model, const plx_named_view *const
     PLX_ASSIGN(auto tensors, readInputs(inputs, count));
     RunOptions o;
     PLX_RETURN_IF_ERROR(readRunOptions(options, o));
-    auto made = std::make_unique<plx_prepared>();
-    made->opened = model->opened;
-    Status status;
-    EngineThread::shared().run([&] {
-      status = [&]() -> Status {
-        PLX_ASSIGN(made->session, Session::create(made->opened->model));
-        PLX_ASSIGN(made->run, made->session->prepare(tensors, o));
-        return Status::ok();
-      }();
-      if (!status)
-        made->session.reset();
-    });
-    PLX_RETURN_IF_ERROR(status);
-    *out = made.release();
-    return Status::ok();
+    return openHandle(*model, &plx_prepared::run, out,
+                      [&](Session &session) { return session.prepare(tensors, o); });
   });
 }
 
 plx_status plx_prepared_run(plx_prepared *prepared, plx_error *error) {
   return guarded(error, [&]() -> Status {
     PLX_RETURN_IF_ERROR(need(prepared, "prepared"));
-    Status status;
-    EngineThread::shared().run([&] { status = prepared->run->run(); });
-    return status;
+    return EngineThread::shared().run([&] { return prepared->run->run(); });
   });
 }
 
@@ -273,12 +259,4 @@ plx_status plx_prepared_outputs(const plx_prepared *prepared, plx_tensors **out,
   });
 }
 
-void plx_prepared_release(plx_prepared *prepared) {
-  if (!prepared)
-    return;
-  EngineThread::shared().run([&] {
-    prepared->run.reset();
-    prepared->session.reset();
-  });
-  delete prepared;
-}
+void plx_prepared_release(plx_prepared *prepared) { release(prepared, &plx_prepared::run); }

@@ -4,7 +4,9 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <type_traits>
 
 namespace plexus {
 
@@ -38,9 +40,24 @@ public:
   void post(EngineTask &task);
   /// Queues fn and returns.
   void post(std::function<void()> fn);
-  /// Runs fn on the thread and returns when it is done; at once when this is the thread.
+  /// Runs fn on the thread and returns what it returned; at once when this is the thread.
   template <typename Fn>
-  void run(Fn &&fn) {
+  std::invoke_result_t<Fn &> run(Fn &&fn) {
+    using Result = std::invoke_result_t<Fn &>;
+    if constexpr (std::is_void_v<Result>) {
+      runThere(fn);
+    } else {
+      std::optional<Result> result;
+      runThere([&] { result.emplace(fn()); });
+      return *std::move(result);
+    }
+  }
+  /// True when nothing is queued: what a long task asks to see whether others wait.
+  bool idle() const;
+
+private:
+  template <typename Fn>
+  void runThere(Fn &&fn) {
     if (onThread())
       return fn();
     struct Waiting final : EngineTask {
@@ -60,10 +77,6 @@ public:
     std::unique_lock lock(task.mutex);
     task.finished.wait(lock, [&] { return task.done; });
   }
-  /// True when nothing is queued: what a long task asks to see whether others wait.
-  bool idle() const;
-
-private:
   void loop();
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,8 +1,7 @@
 // plexus run: named tensors in, named tensors out.
-#include "Command.h"
+#include "NamedRun.h"
 
 #include "runtime/exec/EngineThread.h"
-#include "runtime/exec/Session.h"
 #include "runtime/io/Safetensors.h"
 
 #include <chrono>
@@ -12,25 +11,11 @@ namespace plexus::cli {
 namespace {
 
 struct Arguments {
-  ModelArguments model;
-  std::string inputs, outputs, schedule = "forward";
-  std::vector<std::string> wants, set;
+  NamedRunArguments run;
+  std::string inputs, outputs;
   std::vector<int64_t> chunks;
-  bool jit = false, json = false;
-  std::string nan = "pass";
+  bool json = false;
 };
-
-/// The tensors of a file, without a copy; `source` keeps them.
-Expected<std::vector<NamedTensor>> readTensors(const TensorSource &source) {
-  std::vector<NamedTensor> out;
-  for (const std::string &name : source.names()) {
-    const TensorView *view = source.find(name);
-    out.push_back({name, Tensor::borrow(view->dtype, view->shape, view->bytes)});
-  }
-  if (out.empty())
-    return error(Code::InvalidArgument) << source.path() << ": holds no tensor";
-  return out;
-}
 
 Status writeTensors(const std::string &path, const std::vector<NamedTensor> &tensors) {
   std::vector<Tensor> dense; // Keeps the copies of strided ones.
@@ -71,30 +56,20 @@ Status printTensors(const std::vector<NamedTensor> &outputs) {
 
 Expected<std::vector<NamedTensor>> runOnce(const Arguments &a, const OpenedModel &model,
                                            const std::vector<NamedTensor> &inputs) {
-  RunOptions options;
-  options.schedule = a.schedule;
-  options.wants = a.wants;
+  PLX_ASSIGN(RunOptions options, a.run.options());
   options.chunks = a.chunks;
-  PLX_ASSIGN(options.set, parseSettings(a.set));
-  options.refuseNan = a.nan == "error";
-  Expected<std::vector<NamedTensor>> out = std::vector<NamedTensor>();
-  EngineThread::shared().run([&] {
-    auto session = Session::create(model.model);
-    if (session)
-      out = (*session)->runNamed(inputs, options);
-    else
-      out = session.status();
+  return EngineThread::shared().run([&]() -> Expected<std::vector<NamedTensor>> {
+    PLX_ASSIGN(auto session, Session::create(model.model));
+    return session->runNamed(inputs, options);
   });
-  return out;
 }
 
 Status runAll(const Arguments &a) {
-  PLX_RETURN_IF_ERROR(a.model.apply());
-  PLX_ASSIGN(auto source, openSafetensors(a.inputs));
-  PLX_ASSIGN(auto inputs, readTensors(*source));
-  PLX_ASSIGN(OpenedModelPtr model, a.model.open(a.jit));
+  PLX_RETURN_IF_ERROR(a.run.model.apply());
+  PLX_ASSIGN(NamedTensors inputs, readTensors(a.inputs));
+  PLX_ASSIGN(OpenedModelPtr model, a.run.model.open(a.run.jit));
   const auto begin = std::chrono::steady_clock::now();
-  PLX_ASSIGN(auto outputs, runOnce(a, *model, inputs));
+  PLX_ASSIGN(auto outputs, runOnce(a, *model, inputs.list));
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!a.outputs.empty())
@@ -120,22 +95,11 @@ std::function<int()> addRun(CLI::App &app) {
              "Token models take input_ids [B, S] and, where they apply, attention_mask, "
              "position_ids and token_type_ids; masked columns come back as zeros. Sequences are "
              "[B, S, ...], with lengths [B] where some are shorter; graphs [..., row].");
-  a->model.add(*c, false);
+  a->run.add(*c);
   c->add_option("--inputs", a->inputs, "A .safetensors file: one tensor for each input")
       ->required();
   c->add_option("--outputs", a->outputs, "The .safetensors file to write");
-  addRepeated(*c, "--want", a->wants,
-              "An output: logits, last_hidden_state, pooler_output, hidden_states.N, "
-              "taps.N.mlp.out; default: all that the model names")
-      ->delimiter(',');
   addNumbers(*c, "--chunks", a->chunks, "Feed the sequence in pieces of these lengths, as 6,1,12");
-  addRepeated(*c, "--set", a->set, "key=value: an option of the model, as subject=2");
-  c->add_option("--nan", a->nan,
-                "NaN in an input: pass (it goes where arithmetic takes it) or error")
-      ->check(CLI::IsMember({"pass", "error"}))
-      ->capture_default_str();
-  c->add_option("--schedule", a->schedule, "Which of the model's schedules")->capture_default_str();
-  c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");
   c->add_flag("--json", a->json, "Print what came out as JSON");
   return [a] {
     const Status s = runAll(*a);

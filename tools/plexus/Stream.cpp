@@ -1,9 +1,8 @@
 // plexus stream: samples in piece by piece, outputs as soon as they are there.
-#include "Command.h"
+#include "NamedRun.h"
 
 #include "runtime/exec/EngineThread.h"
 #include "runtime/exec/Stream.h"
-#include "runtime/io/Safetensors.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -14,11 +13,9 @@ namespace plexus::cli {
 namespace {
 
 struct Arguments {
-  ModelArguments model;
-  std::string inputs, raw, schedule = "forward", nan = "pass";
-  std::vector<std::string> wants, set;
+  NamedRunArguments run;
+  std::string inputs, raw;
   int64_t hop = 1, window = 0;
-  bool jit = false;
 };
 
 /// Row `row` along `axis` of an output (all of it where there is none) as JSON numbers.
@@ -40,16 +37,14 @@ public:
   explicit Feeder(Stream &stream) : stream_(stream) {}
 
   Status push(const std::vector<NamedTensor> &piece) {
-    Expected<std::vector<NamedTensor>> out = std::vector<NamedTensor>();
-    EngineThread::shared().run([&] { out = stream_.push(piece); });
-    PLX_RETURN_IF_ERROR(out.status());
+    PLX_ASSIGN(auto outputs, EngineThread::shared().run([&] { return stream_.push(piece); }));
     int64_t rows = 0;
-    for (const NamedTensor &output : *out)
+    for (const NamedTensor &output : outputs)
       if (int axis = stream_.sequenceAxis(output.name); axis >= 0)
         rows = std::max(rows, output.tensor.shape[static_cast<size_t>(axis)]);
     for (int64_t row = 0; row < rows; ++row, ++printed_) {
       nlohmann::ordered_json line = {{"row", printed_}};
-      for (const NamedTensor &output : *out)
+      for (const NamedTensor &output : outputs)
         line[output.name] = rowJson(output.tensor, stream_.sequenceAxis(output.name), row);
       std::puts(line.dump().c_str());
     }
@@ -146,43 +141,32 @@ Status streamTensors(const Arguments &a, Stream &stream, const std::vector<Named
 
 Expected<StreamOptions> streamOptions(const Arguments &a) {
   StreamOptions options;
-  options.run.schedule = a.schedule;
-  options.run.wants = a.wants;
-  PLX_ASSIGN(options.run.set, parseSettings(a.set));
-  options.run.refuseNan = a.nan == "error";
+  PLX_ASSIGN(options.run, a.run.options());
   options.window = a.window;
   options.hop = a.window > 0 ? a.hop : 0;
   return options;
 }
 
 Status streamAll(const Arguments &a) {
-  PLX_RETURN_IF_ERROR(a.model.apply());
+  PLX_RETURN_IF_ERROR(a.run.model.apply());
   if (a.inputs.empty() && a.raw.empty())
     return Status(Code::InvalidArgument, "give --inputs, --raw or both");
   PLX_ASSIGN(StreamOptions options, streamOptions(a));
-  std::shared_ptr<const TensorSource> source; // Keeps the inputs' bytes.
-  std::vector<NamedTensor> inputs;
+  NamedTensors inputs;
   if (!a.inputs.empty()) {
-    PLX_ASSIGN(source, openSafetensors(a.inputs));
-    for (const std::string &name : source->names()) {
-      const TensorView *view = source->find(name);
-      inputs.push_back({name, Tensor::borrow(view->dtype, view->shape, view->bytes)});
-    }
+    PLX_ASSIGN(inputs, readTensors(a.inputs));
   }
-  PLX_ASSIGN(OpenedModelPtr model, a.model.open(a.jit));
+  PLX_ASSIGN(OpenedModelPtr model, a.run.model.open(a.run.jit));
   std::unique_ptr<Session> session;
   std::unique_ptr<Stream> stream;
-  Status status;
-  EngineThread::shared().run([&] {
-    status = [&]() -> Status {
-      PLX_ASSIGN(session, Session::create(model->model));
-      PLX_ASSIGN(stream, session->openStream(options));
-      return Status::ok();
-    }();
+  Status status = EngineThread::shared().run([&]() -> Status {
+    PLX_ASSIGN(session, Session::create(model->model));
+    PLX_ASSIGN(stream, session->openStream(options));
+    return Status::ok();
   });
   if (status)
-    status = a.raw.empty() ? streamTensors(a, *stream, inputs)
-                           : streamRaw(a, *stream, std::move(inputs));
+    status = a.raw.empty() ? streamTensors(a, *stream, inputs.list)
+                           : streamRaw(a, *stream, std::move(inputs.list));
   EngineThread::shared().run([&] {
     stream.reset();
     session.reset();
@@ -200,7 +184,7 @@ std::function<int()> addStream(CLI::App &app) {
                 "  plexus stream rnn.plx --inputs in.safetensors --hop 4\n\n"
                 "States and samples of unfinished frames stay from piece to piece. Each row of the "
                 "outputs is one line of JSON.");
-  a->model.add(*c, false);
+  a->run.add(*c);
   c->add_option("--inputs", a->inputs,
                 "A .safetensors file of whole inputs, fed in pieces; with --raw, the inputs that "
                 "have no samples (a subject)");
@@ -212,15 +196,6 @@ std::function<int()> addStream(CLI::App &app) {
       ->capture_default_str();
   c->add_option("--window", a->window,
                 "For models without states: rows are windows of so many samples, one each hop");
-  addRepeated(*c, "--want", a->wants, "An output; default: all that the model names")
-      ->delimiter(',');
-  addRepeated(*c, "--set", a->set, "key=value: an option of the model, as subject=2");
-  c->add_option("--nan", a->nan,
-                "NaN in an input: pass (it goes where arithmetic takes it) or error")
-      ->check(CLI::IsMember({"pass", "error"}))
-      ->capture_default_str();
-  c->add_option("--schedule", a->schedule, "Which of the model's schedules")->capture_default_str();
-  c->add_flag("--jit", a->jit, "Compile in memory, leaving nothing behind");
   return [a] {
     const Status s = streamAll(*a);
     return s ? kDone : fail(s);
