@@ -12,8 +12,8 @@ namespace plexus::compiler {
 
 /// What a builder attribute is, and the IR attribute that it becomes. Positive: a float whose 0
 /// means that it is not there. Ignored: read by the result's type only. Enum: a string, by
-/// AttrRow::parse.
-enum class Kind { I64, F32, Positive, Unit, String, I64s, F32s, Enum, Rope, Ignored };
+/// AttrRow::parse. F64s: doubles as their bits in ints, which calls carry exactly.
+enum class Kind { I64, F32, F64, Positive, Unit, String, I64s, F32s, F64s, Enum, Rope, Ignored };
 
 struct AttrRow {
   const char *name;
@@ -55,6 +55,7 @@ struct OpRow {
 /// The rows of each dialect.
 const std::vector<OpRow> &plxRows();
 const std::vector<OpRow> &attnRows();
+const std::vector<OpRow> &brainRows();
 const std::vector<OpRow> &convRows();
 const std::vector<OpRow> &kanRows();
 const std::vector<OpRow> &ssmRows();

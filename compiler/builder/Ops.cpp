@@ -6,6 +6,7 @@
 #include "dialects/plx/PlxOps.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 
@@ -15,7 +16,7 @@ namespace {
 /// Calls fn with every row of every dialect.
 void eachRow(llvm::function_ref<void(const OpRow &)> fn) {
   for (const std::vector<OpRow> *rows :
-       {&plxRows(), &attnRows(), &convRows(), &kanRows(), &ssmRows()})
+       {&plxRows(), &attnRows(), &convRows(), &kanRows(), &ssmRows(), &brainRows()})
     for (const OpRow &row : *rows)
       fn(row);
 }
@@ -41,6 +42,7 @@ bool kindFits(Kind kind, const plx_attr &a) {
   case Kind::I64:
     return a.kind == PLX_ATTR_INT;
   case Kind::F32:
+  case Kind::F64:
   case Kind::Positive:
     return a.kind == PLX_ATTR_FLOAT || a.kind == PLX_ATTR_INT;
   case Kind::Unit:
@@ -51,6 +53,7 @@ bool kindFits(Kind kind, const plx_attr &a) {
   case Kind::Rope:
     return true;
   case Kind::I64s:
+  case Kind::F64s:
   case Kind::Ignored:
     return a.kind == PLX_ATTR_INTS;
   case Kind::F32s:
@@ -69,6 +72,8 @@ Expected<Attribute> convert(Builder &b, const AttrRow &row, const plx_attr &a) {
     return Attribute(b.getI64IntegerAttr(a.i));
   case Kind::F32:
     return Attribute(b.getF32FloatAttr(number(a)));
+  case Kind::F64:
+    return Attribute(b.getF64FloatAttr(number(a)));
   case Kind::Positive:
     return number(a) > 0 ? Attribute(b.getF32FloatAttr(number(a))) : Attribute();
   case Kind::Unit:
@@ -79,6 +84,12 @@ Expected<Attribute> convert(Builder &b, const AttrRow &row, const plx_attr &a) {
     return Attribute(b.getDenseI64ArrayAttr({a.ints, a.count}));
   case Kind::F32s:
     return Attribute(b.getDenseF32ArrayAttr({a.floats, a.count}));
+  case Kind::F64s: {
+    llvm::SmallVector<double> values;
+    for (int64_t bits : llvm::ArrayRef(a.ints, a.count))
+      values.push_back(llvm::bit_cast<double>(bits));
+    return Attribute(b.getDenseF64ArrayAttr(values));
+  }
   case Kind::Enum:
     if (Attribute value = row.parse(b.getContext(), a.s))
       return value;

@@ -29,6 +29,7 @@ public:
   Number apply(Args... more) const {
     return of(Op::create(*builder, v, more...));
   }
+  ImplicitLocOpBuilder &code() const { return *builder; }
   Number exp() const { return apply<math::ExpOp>(); }
   Number expm1() const { return apply<math::ExpM1Op>(); }
   Number sin() const { return apply<math::SinOp>(); }

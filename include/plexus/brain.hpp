@@ -90,4 +90,12 @@ inline Value attention(Builder &b, Value q, Value k, Value v, int64_t heads) {
   return b.reshape(permute(b, mixed, {0, 2, 1, 3}), {tokens, width});
 }
 
+/// Exponential moving standardisation of x [T, channels] with the factor `alpha`; the state is
+/// [3, channels, 2] (none: each sequence of the batch starts afresh). A sequence's first sample is
+/// its first mean, the first variance is 1; computed in double.
+inline Value emaStandardize(Builder &b, Value x, Value batch, Value state = {}, double alpha = 0.01,
+                            double eps = 1e-4) {
+  return b.op("brain.ema_standardize", {x, batch, state}, {{"alpha", alpha}, {"eps", eps}});
+}
+
 } // namespace plexus::graph::brain

@@ -1,0 +1,9 @@
+// The brain dialect.
+#ifndef PLEXUS_DIALECTS_BRAIN_BRAINDIALECT_H
+#define PLEXUS_DIALECTS_BRAIN_BRAINDIALECT_H
+
+#include "dialects/plx/PlxDialect.h"
+
+#include "dialects/brain/BrainDialect.h.inc"
+
+#endif // PLEXUS_DIALECTS_BRAIN_BRAINDIALECT_H

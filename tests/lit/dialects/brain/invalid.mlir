@@ -1,0 +1,16 @@
+// What brain refuses, and in which words.
+// RUN: plexus-opt %s -split-input-file -verify-diagnostics
+
+func.func @alpha(%x: tensor<?x8xf32>, %batch: !plx.batch) -> tensor<?x8xf32> {
+  // expected-error @+1 {{'alpha' must be above 0 and at most 1, found 1.5}}
+  %0 = brain.ema_standardize %x, %batch {alpha = 1.5 : f64, eps = 1.0e-4 : f64} : (tensor<?x8xf32>, !plx.batch) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @state(%x: tensor<?x8xf32>, %s: !plx.carry<3 x 8>, %batch: !plx.batch) -> tensor<?x8xf32> {
+  // expected-error @+1 {{'state' is '!plx.carry<3 x 8>', expected '!plx.carry<3 x 8 x 2>'}}
+  %0 = brain.ema_standardize %x, %batch state %s {alpha = 0.5 : f64, eps = 1.0e-4 : f64} : (tensor<?x8xf32>, !plx.batch, !plx.carry<3 x 8>) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}
