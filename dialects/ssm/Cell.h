@@ -13,7 +13,7 @@ struct Cell {
   static FailureOr<Cell> of(Operation *op);
 
   Operation *op;
-  Value gates, weight, batch, bias, projection, state, memory;
+  Value gates, weight, batch, bias, projection, state, memory, initial;
   bool reverse = false;
   int64_t parts = 1; ///< Gates: 4, 3, 1.
   int64_t units = 0; ///< Of each gate.

@@ -32,8 +32,10 @@ FailureOr<Cell> Cell::of(Operation *op) {
     cell.memory = lstm.getMemory();
   } else if (auto gru = dyn_cast<GruOp>(op)) {
     common(gru, 3);
+    cell.initial = gru.getInitial();
   } else if (auto rnn = dyn_cast<RnnOp>(op)) {
     common(rnn, 1);
+    cell.initial = rnn.getInitial();
   } else {
     return failure();
   }
@@ -80,6 +82,7 @@ static LogicalResult verifyCell(Operation *op) {
     return failure();
   if (failed(verifyEqual(op, "result", "columns", tensorType(op->getResult(0)).getDimSize(1),
                          cell.width)) ||
+      failed(verifyVector(op, "initial", cell.initial, op->getResult(0))) ||
       failed(verifyCarry(op, "state", cell.state, {cell.width})))
     return failure();
   if (cell.hasMemory() && !cell.state != !cell.memory)
@@ -183,6 +186,38 @@ static Value mapUnits(ImplicitLocOpBuilder &b, const Cell &cell, Value x, Value 
                      });
 }
 
+/// i1: whether the sequence begins with the step of `token`, whose sequence is `sequence`. With a
+/// state it does so at its first token of all, not of the batch.
+static Value isFirstStep(ImplicitLocOpBuilder &b, const Cell &cell, Value begins, Value index,
+                         Value token, Value sequence) {
+  auto entry = [&](Value array, Value at) {
+    return toIndex(b, tensor::ExtractOp::create(b, array, ValueRange{at}));
+  };
+  auto equal = [&](Value x, Value y) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::eq, x, y);
+  };
+  Value zero = indexConstant(b, 0), one = indexConstant(b, 1), begin = entry(begins, sequence);
+  if (!cell.reverse)
+    return cell.state ? equal(entry(index, token), zero) : equal(token, begin);
+  Value end = entry(begins, arith::AddIOp::create(b, sequence, one));
+  Value last = equal(token, arith::SubIOp::create(b, end, one));
+  return cell.state ? arith::AndIOp::create(b, last, equal(entry(index, begin), zero)) : last;
+}
+
+/// h before the step of `token`: `initial` in place of `last` where the sequence begins with it.
+static Value withInitial(ImplicitLocOpBuilder &b, const Cell &cell, Value token, Value last) {
+  Value sequence = rowAt(b, batchField(b, BatchField::Sequence, cell.batch), token);
+  Value begins = batchField(b, BatchField::TokenBegin, cell.batch);
+  Value index = batchField(b, BatchField::Index, cell.batch);
+  AffineMap all = dimsMap(b, 1, {0});
+  return mapElements(b, sizesOf(b, last), b.getF32Type(), {last, cell.initial, sequence},
+                     {all, all, dimsMap(b, 1, {})},
+                     [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                       Value first = isFirstStep(b, cell, begins, index, token, toIndex(b, v[2]));
+                       return arith::SelectOp::create(b, first, v[1], v[0]);
+                     });
+}
+
 static Values decomposeCell(Operation *op, OpBuilder &builder) {
   Cell cell = *Cell::of(op);
   ImplicitLocOpBuilder b(op->getLoc(), builder);
@@ -195,10 +230,13 @@ static Values decomposeCell(Operation *op, OpBuilder &builder) {
     recurrence.states.push_back(cell.memory);
     recurrence.carried.push_back(floats(cell.units));
   }
-  auto step = [&](ImplicitLocOpBuilder &b, Value token, ValueRange last) -> SmallVector<Value> {
+  auto step = [&](ImplicitLocOpBuilder &b, Value token, ValueRange start) -> SmallVector<Value> {
+    SmallVector<Value> last(start);
+    if (cell.initial)
+      last[0] = withInitial(b, cell, token, last[0]);
     Value x = rowAt(b, cell.gates, token), u = transformed(b, weight, last[0], cell.bias);
     // With a projection h has another width than the units, and no step reads it.
-    ValueRange carried = projection ? last.drop_front() : last;
+    ValueRange carried = projection ? ValueRange(last).drop_front() : ValueRange(last);
     SmallVector<Value> made;
     Value h = mapUnits(b, cell, x, u, carried, [](const Cell::Step &s) { return s.output; });
     made.push_back(projection ? transformed(b, projection, h, {}) : h);

@@ -39,9 +39,10 @@ def Ssm_LstmOp : Ssm_Cell<"lstm"> {
 
 class Ssm_SimpleCell<string mnemonic, dag more = (ins)> : Ssm_Cell<mnemonic> {
   let arguments = !con((ins Ssm_Channels:$gates, Plx_WeightMatrix:$weight, Plx_Batch:$batch,
-                        Optional<Plx_Vector>:$bias, Optional<Plx_Carry>:$state, UnitAttr:$reverse), more);
+                        Optional<Plx_Vector>:$bias, Optional<Plx_Carry>:$state,
+                        Optional<Plx_Vector>:$initial, UnitAttr:$reverse), more);
   let assemblyFormat = [{
-    $gates `,` $weight `,` $batch (`bias` $bias^)? (`state` $state^)? attr-dict `:`
+    $gates `,` $weight `,` $batch (`bias` $bias^)? (`state` $state^)? (`initial` $initial^)? attr-dict `:`
     functional-type(operands, results)
   }];
 }
@@ -50,7 +51,9 @@ def Ssm_GruOp : Ssm_SimpleCell<"gru"> {
   let summary = "gated recurrent unit (arXiv:1406.1078, with the reset behind the product)";
   let description = [{
     With x = gates and u = weight h' + bias, their thirds r, z, n: `r = sigmoid(x_r + u_r)`,
-    `z = sigmoid(x_z + u_z)`, `n = tanh(x_n + r u_n)`, `h = (1 - z) n + z h'`. The result is h.
+    `z = sigmoid(x_z + u_z)`, `n = tanh(x_n + r u_n)`, `h = (1 - z) n + z h'`. The result is h. A sequence
+    begins with h' = initial (without it: 0), at its first token of all, in whatever chunks it comes; what
+    a state holds at that token does not count then.
 
     ```mlir
     %y = ssm.gru %g, %u, %batch bias %b state %h : (tensor<?x36xf32>, tensor<36x12xf32>, !plx.batch, tensor<36xf32>, !plx.carry<12>) -> tensor<?x12xf32>
@@ -61,7 +64,7 @@ def Ssm_GruOp : Ssm_SimpleCell<"gru"> {
 def Ssm_RnnOp : Ssm_SimpleCell<"rnn", (ins Plx_ActivationAttr:$activation)> {
   let summary = "minimal recurrent cell (Elman, 1990)";
   let description = [{
-    `h = f(gates + weight h' + bias)`. The result is h.
+    `h = f(gates + weight h' + bias)`. The result is h; `initial` as in `ssm.gru`.
 
     ```mlir
     %y = ssm.rnn %g, %u, %batch {activation = #plx<activation_kind tanh>, reverse} : (tensor<?x12xf32>, tensor<12x12xf32>, !plx.batch) -> tensor<?x12xf32>

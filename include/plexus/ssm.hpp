@@ -84,6 +84,7 @@ struct Cell {
   Value bias;
   Value projection;    ///< LSTM: [width, units]
   Value state, memory; ///< carry states of h, and of an LSTM's c
+  Value initial;       ///< h before a sequence's first token, [units]; not of LSTMs. Zeros without.
   bool reverse = false;
 };
 
@@ -95,12 +96,13 @@ inline Value lstm(Builder &b, Value gates, Value weight, Value batch, const Cell
 }
 /// The same with 3 gates.
 inline Value gru(Builder &b, Value gates, Value weight, Value batch, const Cell &o) {
-  return b.ops("gru", {gates, weight, batch, o.bias, o.state}, 1, {{"reverse", o.reverse}})[0];
+  return b.ops("gru", {gates, weight, batch, o.bias, o.state, o.initial}, 1,
+               {{"reverse", o.reverse}})[0];
 }
 /// h = act(gates + weight h + bias); act: "tanh", "relu", ...
 inline Value rnn(Builder &b, Value gates, Value weight, Value batch, const std::string &act,
                  const Cell &o) {
-  return b.ops("rnn", {gates, weight, batch, o.bias, o.state}, 1,
+  return b.ops("rnn", {gates, weight, batch, o.bias, o.state, o.initial}, 1,
                {{"activation", act}, {"reverse", o.reverse}})[0];
 }
 

@@ -36,6 +36,8 @@ public:
         sums(rows(cell.parts * cell.units)) {
     if (cell.bias)
       bias = segment.buffer(cell.bias);
+    if (cell.initial)
+      initial = segment.buffer(cell.initial);
     if (cell.hasMemory())
       c = rows(cell.units);
     if (cell.projection)
@@ -47,7 +49,7 @@ public:
     std::optional<PackedProduct> projection;
     if (cell.projection)
       projection.emplace(segment, loc, cell.projection, sequences);
-    clear(h);
+    clear(h, initial);
     if (c)
       clear(c);
     code.loop(code.index(0), longest(), 1, [&](Value number) {
@@ -71,12 +73,15 @@ private:
     return emit::loadI32(code.builder, loc, state.batch.tokenBegin, sequence);
   }
 
-  void clear(Value memref) {
-    code.loop(code.index(0), sequences, 1, [&](Value sequence) {
-      code.pieces(widthOf(memref), lanes, [&](Value column, VectorType type) {
-        code.storeVector(code.constant(type, 0), memref, {sequence, column});
-      });
+  /// Row `sequence` of `memref` = the vector `from`, null for zeros.
+  void fill(Value memref, Value sequence, Value from) {
+    code.pieces(widthOf(memref), lanes, [&](Value column, VectorType type) {
+      Value value = from ? code.loadVector(type, from, {column}) : code.constant(type, 0);
+      code.storeVector(value, memref, {sequence, column});
     });
+  }
+  void clear(Value memref, Value from = {}) {
+    code.loop(code.index(0), sequences, 1, [&](Value sequence) { fill(memref, sequence, from); });
   }
 
   /// Tokens of the longest sequence.
@@ -121,6 +126,10 @@ private:
       emit::loadCarryRow(code, state, step.entry, h, step.sequence, lanes);
       if (c)
         emit::loadCarryRow(code, memory, step.entry, c, step.sequence, lanes);
+      if (!initial)
+        return;
+      Value number = emit::loadI32(code.builder, loc, state.batch.index, step.entry);
+      code.ifThen(code.less(number, code.index(1)), [&] { fill(h, step.sequence, initial); });
     });
   }
 
@@ -169,7 +178,7 @@ private:
   Value sequences;
   emit::CarryFields state, memory;
   Value gates, out, h, sums; ///< h [S, width], sums [S, parts * units]
-  Value bias, c;             ///< null where there is none
+  Value bias, c, initial;    ///< null where there is none
   Value raw, projected;      ///< before and behind the projection; null without one
 };
 
@@ -189,7 +198,7 @@ bool takesCell(Operation *op) {
   };
   bool packed = plx::getPacked(cell.weight.getType()) &&
                 (!cell.projection || plx::getPacked(cell.projection.getType()));
-  return packed && isF32(cell.gates) && isF32(cell.bias);
+  return packed && isF32(cell.gates) && isF32(cell.bias) && isF32(cell.initial);
 }
 
 } // namespace

@@ -343,5 +343,51 @@ TEST(Lstm, EqualsItsDecompositionBothWays) {
   }
 }
 
+/// A GRU of 12 units that begins with @i; with a state where `keeps`.
+std::string gruFromInitial(bool keeps, const std::string &reverse) {
+  std::string state = keeps ? "state %h " : "", type = keeps ? "!plx.carry<12>, " : "";
+  return "plx.model @m {\nplx.weight @u : tensor<36x12xf32> = #plx.source<\"u\">\n"
+         "plx.weight @i : tensor<12xf32> = #plx.source<\"i\">\n" +
+         std::string(keeps ? "plx.state @h kind = replace : !plx.carry<12>\n" : "") +
+         "plx.segment @s(%x: tensor<?x36xf32>, %batch: !plx.batch) -> tensor<?x12xf32> {\n" +
+         (keeps ? "%h = plx.get_state @h : !plx.carry<12>\n" : "") +
+         "%u = plx.param @u : tensor<36x12xf32>\n%i = plx.param @i : tensor<12xf32>\n"
+         "%y = ssm.gru %x, %u, %batch " +
+         state + "initial %i {" + reverse +
+         "} : (tensor<?x36xf32>, tensor<36x12xf32>, !plx.batch, " + type +
+         "tensor<12xf32>) -> tensor<?x12xf32>\nplx.return %y : tensor<?x12xf32>\n}\n}\n";
+}
+
+TEST(Gru, BeginsWithItsInitialInWhateverPiecesASequenceComes) {
+  Floats x = randomRows(40, 36, 5);
+  Floats whole;
+  for (const char *reverse : {"", "reverse"}) {
+    CompiledSegment fast(gruFromInitial(false, reverse), Path::Fast),
+        plain(gruFromInitial(false, reverse), Path::Decomposed);
+    RaggedBatch batch({3, 1, 0, 36});
+    expectNear(fast(batch, {x})[0], plain(batch, {x})[0]);
+    if (!*reverse)
+      whole = fast(RaggedBatch({40}), {x})[0];
+  }
+  for (Path path : {Path::Fast, Path::Decomposed}) {
+    CompiledSegment segment(gruFromInitial(true, ""), path);
+    Slots slots;
+    uint8_t *from = slots.random(3); // Not what the sequence begins with.
+    Floats pieces;
+    int32_t begin = 0;
+    for (int32_t size : {1, 6, 17, 16}) {
+      uint8_t *to = slots.fresh(NAN);
+      RaggedBatch batch = chain({size}, {from}, {to});
+      for (int32_t &position : batch.position)
+        position += begin;
+      Floats part(x.begin() + begin * 36, x.begin() + (begin + size) * 36);
+      Floats made = segment(batch, {part})[0];
+      pieces.insert(pieces.end(), made.begin(), made.end());
+      from = to, begin += size;
+    }
+    expectNear(pieces, whole);
+  }
+}
+
 } // namespace
 } // namespace plexus::compiler::test
