@@ -32,6 +32,7 @@ struct ActivationFormula : Formula {
     return mul(mul(c(0.5), x), add(c(1), tanh(mul(c(0.79788456080286536), inner))));
   }
   Value expm1(Value x) { return math::ExpM1Op::create(b, x); }
+  Value softsign(Value x) { return div(x, add(c(1), abs(x))); }
   Value hardSigmoid(Value x) { return div(relu6(add(x, c(3))), c(6)); }
   Value selu(Value x) {
     constexpr double alpha = 1.6732632423543772, scale = 1.0507009873554805;
@@ -74,6 +75,7 @@ constexpr Activation kActivations[] = {
     {ActivationKind::HardSigmoid, [](ActivationFormula &f, Value x) { return f.hardSigmoid(x); }},
     {ActivationKind::Selu, [](ActivationFormula &f, Value x) { return f.selu(x); }},
     {ActivationKind::Square, [](ActivationFormula &f, Value x) { return f.mul(x, x); }},
+    {ActivationKind::Softsign, [](ActivationFormula &f, Value x) { return f.softsign(x); }},
 };
 
 /// Every kind is there, at its own number.

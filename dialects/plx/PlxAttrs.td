@@ -23,7 +23,8 @@ def Plx_ActivationKind : Plx_Enum<"ActivationKind", "elementwise nonlinearity", 
   I32EnumAttrCase<"Softplus", 10, "softplus">, I32EnumAttrCase<"Mish", 11, "mish">,
   I32EnumAttrCase<"Elu", 12, "elu">, I32EnumAttrCase<"LeakyRelu", 13, "leaky_relu">,
   I32EnumAttrCase<"HardSwish", 14, "hard_swish">, I32EnumAttrCase<"HardSigmoid", 15, "hard_sigmoid">,
-  I32EnumAttrCase<"Selu", 16, "selu">, I32EnumAttrCase<"Square", 17, "square">]>;
+  I32EnumAttrCase<"Selu", 16, "selu">, I32EnumAttrCase<"Square", 17, "square">,
+  I32EnumAttrCase<"Softsign", 18, "softsign">]>;
 def Plx_ActivationAttr : EnumAttr<Plx_Dialect, Plx_ActivationKind, "activation_kind">;
 
 def Plx_PoolMode : Plx_Enum<"PoolMode", "how the rows of a sequence become one", [

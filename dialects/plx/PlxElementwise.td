@@ -11,7 +11,7 @@ def Plx_ActivationOp : Plx_ComputeOp<"activation", [AllTypesMatch<["input", "res
     x/2 (1+tanh(sqrt(2/pi)(x+0.044715 x^3))); `gelu_quick` x/(1+e^(-1.702x)); `relu`; `relu2` relu(x)^2;
     `relu6` min(relu(x), 6); `tanh`; `sigmoid`; `softplus` log(1+e^x); `mish` x tanh(softplus(x)); `elu`
     x or e^x-1 below 0; `leaky_relu` x or 0.01x; `hard_swish` x relu6(x+3)/6; `hard_sigmoid`
-    relu6(x+3)/6; `selu`; `square` x^2.
+    relu6(x+3)/6; `selu`; `square` x^2; `softsign` x/(1+|x|).
 
     ```mlir
     %y = plx.activation silu %x : tensor<?x64xf32>

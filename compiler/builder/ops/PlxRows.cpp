@@ -19,7 +19,7 @@ static constexpr auto parseScore =
 static constexpr const char *kActivations =
     "identity, silu, gelu, gelu_tanh, gelu_quick, relu, "
     "relu2, relu6, tanh, sigmoid, softplus, mish, "
-    "elu, leaky_relu, hard_swish, hard_sigmoid, selu, square";
+    "elu, leaky_relu, hard_swish, hard_sigmoid, selu, square, softsign";
 
 const std::vector<OpRow> &plxRows() {
   static const std::vector<OpRow> rows = {

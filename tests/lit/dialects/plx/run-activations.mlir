@@ -106,6 +106,13 @@ func.func @selu(%x: tensor<?xf32>) {
   return
 }
 
+func.func @softsign(%x: tensor<?xf32>) {
+  %0 = plx.activation softsign %x : tensor<?xf32>
+  %1 = tensor.cast %0 : tensor<?xf32> to tensor<*xf32>
+  func.call @printMemrefF32(%1) : (tensor<*xf32>) -> ()
+  return
+}
+
 func.func @main() attributes {llvm.emit_c_interface} {
   %x = arith.constant dense<[-2.0, -1.0, 0.25, 0.5, 2.0, 8.0, 200.0]> : tensor<7xf32>
   %d = tensor.cast %x : tensor<7xf32> to tensor<?xf32>
@@ -160,5 +167,8 @@ func.func @main() attributes {llvm.emit_c_interface} {
   // selu
   // CHECK: [-1.520{{[0-9]*}}, -1.111{{[0-9]*}}, 0.2626{{[0-9]*}}, 0.5253{{[0-9]*}}, 2.101{{[0-9]*}}, 8.405{{[0-9]*}}, 210.1{{[0-9]*}}]
   func.call @selu(%d) : (tensor<?xf32>) -> ()
+  // softsign
+  // CHECK: [-0.6666{{[0-9]*}}, -0.5, 0.2, 0.3333{{[0-9]*}}, 0.6666{{[0-9]*}}, 0.8888{{[0-9]*}}, 0.995{{[0-9]*}}]
+  func.call @softsign(%d) : (tensor<?xf32>) -> ()
   return
 }
