@@ -99,11 +99,11 @@ Status OptionValues::set(const std::vector<std::pair<std::string, std::string>> 
   return Status::ok();
 }
 
-Status OptionValues::take(const OptionInfo &option, int64_t size) {
+Status OptionValues::take(const OptionInfo &option, int64_t size, const std::string &input) {
   std::optional<double> &value = set_[&option - info_.options.data()];
   if (value && *value != static_cast<double>(size))
     return error(Code::Mismatch) << option.name << " is " << numberText(option, *value)
-                                 << ", but an input has " << size;
+                                 << " so far, but the input \"" << input << "\" has " << size;
   value = static_cast<double>(size);
   return Status::ok();
 }
@@ -209,7 +209,7 @@ Status BoundInput::checkAxis(size_t axis, RunSizes &sizes, OptionValues &options
   }
   int64_t declared = layout_.type->shape[a.dim];
   if (a.option && size >= 1 && size <= declared)
-    return options.take(*a.option, size);
+    return options.take(*a.option, size, name_);
   if (size != declared)
     return error(Code::Mismatch) << "input \"" << name_ << "\" has " << size << " "
                                  << (a.option ? a.option->name : "elements") << " in dimension "
@@ -258,7 +258,7 @@ int64_t BoundInput::firstNan() const {
 }
 
 /// Copies dimensions dim.. of a row; what the tensor has not is zeros.
-uint32_t *BoundInput::copy(const uint32_t *from, size_t dim, int64_t index, int64_t samples,
+uint32_t *BoundInput::copy(const uint32_t *from, size_t dim, const Gathering &g,
                            uint32_t *to) const {
   const std::vector<int64_t> &shape = layout_.type->shape;
   if (dim == shape.size()) {
@@ -267,23 +267,23 @@ uint32_t *BoundInput::copy(const uint32_t *from, size_t dim, int64_t index, int6
   }
   int64_t begin = 0, end = rowSizes_[dim], first = 0;
   if (static_cast<int>(dim) == frameDim_) { // Positions of the frame that lie in the sequence.
-    first = index * layout_.frames.hop - layout_.frames.pad;
+    first = g.index * layout_.frames.hop - layout_.frames.pad;
     begin = std::clamp<int64_t>(-first, 0, shape[dim]);
-    end = std::clamp<int64_t>(samples - first, begin, shape[dim]);
+    end = std::clamp<int64_t>(g.samples - first, begin, shape[dim]);
   }
   int64_t inner = 1;
   for (size_t d = dim + 1; d < shape.size(); ++d)
     inner *= shape[d];
-  to = std::fill_n(to, begin * inner, 0u);
+  to = g.pad(to, begin * inner);
   if (dim + 1 == shape.size() && rowStrides_[dim] == 1)
     to = std::copy_n(from + first + begin, end - begin, to);
   else
     for (int64_t i = begin; i < end; ++i)
-      to = copy(from + (first + i) * rowStrides_[dim], dim + 1, index, samples, to);
-  return std::fill_n(to, (shape[dim] - end) * inner, 0u);
+      to = copy(from + (first + i) * rowStrides_[dim], dim + 1, g, to);
+  return g.pad(to, (shape[dim] - end) * inner);
 }
 
-void BoundInput::gather(int64_t b, int64_t index, int64_t samples, void *row) const {
+void BoundInput::gather(int64_t b, int64_t index, int64_t samples, void *row, bool zeroed) const {
   auto *to = static_cast<uint32_t *>(row);
   if (!tensor_) {
     std::fill_n(to, layout_.type->rowElements(), filling_);
@@ -292,7 +292,7 @@ void BoundInput::gather(int64_t b, int64_t index, int64_t samples, void *row) co
   const uint32_t *from = tensor_->as<uint32_t>() + b * batchStride_;
   if (frameDim_ < 0)
     from += index * sampleStride_;
-  copy(from, 0, index, samples, to);
+  copy(from, 0, {index, samples, zeroed}, to);
 }
 
 Expected<BoundOutput> BoundOutput::make(std::string name, PortLayout layout, const RunSizes &sizes,

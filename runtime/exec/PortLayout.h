@@ -4,6 +4,7 @@
 #include "runtime/exec/Session.h"
 #include "runtime/program/Program.h"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,8 +19,8 @@ public:
   /// NotFound for a key that the model has not, InvalidArgument for a value that it does not know;
   /// both say what there is.
   Status set(const std::vector<std::pair<std::string, std::string>> &settings);
-  /// For an axis of that name: Mismatch where it was set to something else.
-  Status take(const OptionInfo &option, int64_t size);
+  /// For an axis of that name of `input`: Mismatch where it was set to something else.
+  Status take(const OptionInfo &option, int64_t size, const std::string &input);
   std::optional<double> of(const OptionInfo &option) const;
   /// " subject=1" and the like for every option that was set, in the order of the options.
   std::vector<std::string> assignments() const;
@@ -67,8 +68,8 @@ public:
   /// Every element is `value`.
   void fill(double value);
   /// Copies the row of sample or frame `index` of sequence b, which has `samples`; outside of them,
-  /// zeros.
-  void gather(int64_t b, int64_t index, int64_t samples, void *row) const;
+  /// zeros. `zeroed`: they are there already.
+  void gather(int64_t b, int64_t index, int64_t samples, void *row, bool zeroed = false) const;
 
   const std::string &name() const { return name_; }
   const PortLayout &layout() const { return layout_; }
@@ -78,8 +79,15 @@ public:
 private:
   Status checkRank(const Tensor &given, RunSizes &sizes);
   Status checkAxis(size_t axis, RunSizes &sizes, OptionValues &options);
-  uint32_t *copy(const uint32_t *from, size_t dim, int64_t index, int64_t samples,
-                 uint32_t *to) const;
+  /// Where a row comes from, and what stands around it.
+  struct Gathering {
+    int64_t index, samples;
+    bool zeroed;
+    uint32_t *pad(uint32_t *to, int64_t count) const {
+      return zeroed ? to + count : std::fill_n(to, count, 0u);
+    }
+  };
+  uint32_t *copy(const uint32_t *from, size_t dim, const Gathering &g, uint32_t *to) const;
 
   std::string name_;
   PortLayout layout_;

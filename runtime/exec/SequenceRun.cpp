@@ -251,22 +251,36 @@ Status SequenceRun::addLanes(std::span<const SequenceId> ids, int64_t begin, int
   return Status::ok();
 }
 
-void SequenceRun::gatherInputs(const plx_batch &built) {
+/// The one row of input `i`, which has none of its own for each token or sequence.
+Expected<const void *> SequenceRun::gatherWhole(size_t i) {
+  auto &memory = wholes_[i];
+  auto elements =
+      static_cast<size_t>(std::max<int64_t>(inputs_[i].layout().type->rowElements(), 1));
+  if (!memory)
+    memory.reset(static_cast<uint32_t *>(std::calloc(elements, sizeof(uint32_t))));
+  if (!memory)
+    return error(Code::ResourceExhausted) << "no memory for the input \"" << inputs_[i].name()
+                                          << "\": " << elements << " elements";
+  inputs_[i].gather(0, 0, 0, memory.get(), /*zeroed=*/true);
+  return memory.get();
+}
+
+Status SequenceRun::gatherInputs(const plx_batch &built) {
   buffers_.resize(inputs_.size());
+  wholes_.resize(inputs_.size());
   pointers_.clear();
   for (size_t i = 0; i < inputs_.size(); ++i) {
     const ValueType &type = *inputs_[i].layout().type;
     int64_t width = type.rowElements();
-    int64_t count = type.rows == Rows::None        ? 1
-                    : type.rows == Rows::Sequences ? built.sequences
-                                                   : built.tokens;
+    if (type.rows == Rows::None) {
+      PLX_ASSIGN(const void *whole, gatherWhole(i));
+      pointers_.push_back(whole);
+      continue;
+    }
+    int64_t count = type.rows == Rows::Sequences ? built.sequences : built.tokens;
     buffers_[i].resize(static_cast<size_t>(std::max<int64_t>(count * width, 1)));
     uint32_t *to = buffers_[i].data();
     pointers_.push_back(to);
-    if (type.rows == Rows::None) {
-      inputs_[i].gather(0, 0, 0, to);
-      continue;
-    }
     for (const Lane &lane : lanes_)
       if (type.rows == Rows::Sequences) {
         inputs_[i].gather(lane.b, 0, 0, to);
@@ -276,6 +290,7 @@ void SequenceRun::gatherInputs(const plx_batch &built) {
           inputs_[i].gather(graph_ ? row : lane.b, graph_ ? 0 : row, samplesOf(lane.b), to);
       }
   }
+  return Status::ok();
 }
 
 void SequenceRun::scatterOutputs(const plx_batch &built) {
@@ -300,7 +315,7 @@ Status SequenceRun::feed(std::span<const SequenceId> ids, int64_t begin, int64_t
     if (lanes_.empty())
       return Status::ok();
     const plx_batch &built = session_.batch.finish();
-    gatherInputs(built);
+    PLX_RETURN_IF_ERROR(gatherInputs(built));
     session_.key = key_; // Other runs of the session may have come between.
     PLX_ASSIGN(session_.ran, session_.executor.plan(session_.key));
     PLX_RETURN_IF_ERROR(session_.executor.run(*session_.ran, built, session_.batch.sequences(),

@@ -4,6 +4,8 @@
 #include "runtime/exec/PortLayout.h"
 #include "runtime/exec/SessionImpl.h"
 
+#include <cstdlib>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -81,7 +83,8 @@ private:
   Status bindLengths(const Tensor &lengths);
   Status checkNames(std::span<const NamedTensor> inputs) const;
   Status addLanes(std::span<const SequenceId> ids, int64_t begin, int64_t end);
-  void gatherInputs(const plx_batch &built);
+  Expected<const void *> gatherWhole(size_t input);
+  Status gatherInputs(const plx_batch &built);
   void scatterOutputs(const plx_batch &built);
 
   Session::Impl &session_;
@@ -99,7 +102,13 @@ private:
   std::vector<Lane> lanes_;
   PlanKey key_;
   std::vector<std::vector<uint32_t>> buffers_; ///< [input]
-  std::vector<const void *> pointers_;         ///< [input]
+  /// [input] of those without rows: their padding is zeros from the beginning, so that the memory
+  /// of a large one that is mostly empty is never touched.
+  struct Free {
+    void operator()(void *memory) const { std::free(memory); }
+  };
+  std::vector<std::unique_ptr<uint32_t, Free>> wholes_;
+  std::vector<const void *> pointers_; ///< [input]
 };
 
 /// The schedule for these options: "forward:subject=1" goes before "forward" where subject is 1.
