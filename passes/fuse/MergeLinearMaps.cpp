@@ -7,6 +7,7 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "passes/Passes.h"
 #include "passes/Report.h"
+#include "passes/fuse/WeightRecipes.h"
 
 namespace plexus::compiler {
 #define GEN_PASS_DEF_MERGELINEARMAPS
@@ -38,28 +39,6 @@ plx::ConvOp linearConv(Value value) {
   return linear && conv.getType().getElementType().isF32() ? conv : plx::ConvOp();
 }
 
-/// Arithmetic of recipes.
-struct Recipes {
-  MLIRContext *context;
-  Attribute einsum(const Twine &axes, ArrayRef<Attribute> parts) const {
-    return plx::EinsumRecipeAttr::get(context, axes.str(), parts);
-  }
-  Attribute sum(ArrayRef<Attribute> parts) const { return plx::SumRecipeAttr::get(context, parts); }
-  Attribute scale(double factor, Attribute of) const {
-    return plx::ScaleRecipeAttr::get(context, FloatAttr::get(Float64Type::get(context), factor),
-                                     of);
-  }
-  Attribute box(int64_t axis, int64_t count, Attribute of) const {
-    return plx::BoxRecipeAttr::get(context, axis, count, of);
-  }
-  Attribute concat(int64_t axis, ArrayRef<Attribute> parts) const {
-    return plx::ConcatAttr::get(context, axis, parts);
-  }
-  Attribute reshape(ArrayRef<int64_t> shape, Attribute of) const {
-    return plx::ReshapeRecipeAttr::get(context, shape, of);
-  }
-};
-
 /// What a convolution is made of, to be changed and built anew.
 struct Draft {
   Value input;
@@ -72,8 +51,7 @@ struct Draft {
 /// Rewrites one model.
 class Chains {
 public:
-  explicit Chains(plx::ModelOp model)
-      : model(model), symbols(model), r{model.getContext()}, builder(model.getContext()) {}
+  explicit Chains(plx::ModelOp model) : weights(model), r(weights.r), builder(model.getContext()) {}
 
   void run(plx::SegmentOp segment) {
     for (bool changed = true; changed;) {
@@ -93,53 +71,12 @@ public:
       makeProduct(conv);
   }
 
-  /// Erases weights that nobody reads any more.
-  void finish() {
-    llvm::SmallPtrSet<Attribute, 16> read;
-    model.walk([&](plx::ParamOp op) {
-      if (op->use_empty())
-        return op.erase();
-      read.insert(op.getWeightAttr().getAttr());
-    });
-    for (StringAttr name : replaced)
-      if (!read.contains(name))
-        if (Operation *weight = symbols.lookup(name))
-          symbols.erase(weight);
-  }
+  void finish() { weights.finish(); }
 
 private:
-  //===--- Weights ---===//
-
-  /// The recipe behind a value that is a dense weight and knows its type; null otherwise.
-  Attribute recipeOf(Value value) {
-    auto param = value ? value.getDefiningOp<plx::ParamOp>() : plx::ParamOp();
-    auto weight = param ? symbols.lookup<plx::WeightOp>(param.getWeight()) : plx::WeightOp();
-    if (!weight || weight.getWeightType().getEncoding())
-      return {};
-    ScopedDiagnosticHandler quiet(model.getContext(), [](Diagnostic &) { return success(); });
-    auto type = plx::inferNestedRecipe(weight.getRecipe(), {},
-                                       [&] { return mlir::emitError(weight.getLoc()); });
-    return succeeded(type) ? weight.getRecipe() : Attribute();
-  }
-
-  /// A weight of `recipe`, in place of those behind `from`, read where the builder stands.
+  Attribute recipeOf(Value value) { return weights.recipeOf(value); }
   Value declare(ArrayRef<Value> from, Attribute recipe, Location loc) {
-    std::string name;
-    plx::WeightOp last;
-    for (Value value : from)
-      if (auto param = value ? value.getDefiningOp<plx::ParamOp>() : plx::ParamOp()) {
-        name += (name.empty() ? "" : "_") + param.getWeight().str();
-        replaced.insert(param.getWeightAttr().getAttr());
-        auto weight = symbols.lookup<plx::WeightOp>(param.getWeight());
-        last = !last || last->isBeforeInBlock(weight) ? weight : last;
-      }
-    auto type = plx::inferNestedRecipe(recipe, {}, [&] { return mlir::emitError(loc); });
-    OpBuilder top(model.getContext());
-    top.setInsertionPointAfter(last);
-    auto weight = plx::WeightOp::create(top, last.getLoc(), name, *type, recipe);
-    symbols.insert(weight);
-    replaced.insert(weight.getSymNameAttr()); // may be replaced itself
-    return plx::ParamOp::create(builder, loc, weight);
+    return weights.declare(builder, from, recipe, loc);
   }
 
   //===--- Drafts ---===//
@@ -397,11 +334,9 @@ private:
     conv.erase();
   }
 
-  plx::ModelOp model;
-  SymbolTable symbols;
-  Recipes r;
+  plexus::compiler::WeightRecipes weights;
+  const plexus::compiler::Recipes &r;
   OpBuilder builder;
-  llvm::SetVector<StringAttr> replaced;
 };
 
 class MergeLinearMapsPass
