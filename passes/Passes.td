@@ -175,6 +175,27 @@ def MergeLinearMaps : Pass<"plx-merge-linear-maps", "mlir::ModuleOp"> {
   }];
 }
 
+def MergeBanks : Pass<"plx-merge-banks", "mlir::ModuleOp"> {
+  let summary = "Merge layers of subjects, sessions or days into one switched product";
+  let description = [{
+    Products of one input of which `brain.choose` keeps one for each row become a bank, of which only the
+    row's own layer is multiplied. A `plx.linear` before or behind a bank becomes part of its matrices
+    where that takes no more multiplications and no more memory. Weights are recipes, so that only they
+    are rewritten.
+
+    Before:
+    ```mlir
+    %a = plx.linear %x, %w0 : (tensor<?x16xf32>, tensor<20x16xf32>) -> tensor<?x20xf32>
+    %b = plx.linear %x, %w1 : (tensor<?x16xf32>, tensor<20x16xf32>) -> tensor<?x20xf32>
+    %y = brain.choose %s of %a, %b : tensor<?xi32>, tensor<?x20xf32>, tensor<?x20xf32>
+    ```
+    After (each part padded to a multiple of 64 rows, which are not read):
+    ```mlir
+    %y = brain.switched_linear %x, %s, %w {parts = 2, columns = 20} : (tensor<?x16xf32>, tensor<?xi32>, tensor<128x16xf32>) -> tensor<?x20xf32>
+    ```
+  }];
+}
+
 def FuseMapActivation : Pass<"plx-fuse-map-activation", "mlir::ModuleOp"> {
   let summary = "Compute activations on a convolution's sums";
   let description = [{

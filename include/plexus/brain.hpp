@@ -98,4 +98,90 @@ inline Value emaStandardize(Builder &b, Value x, Value batch, Value state = {}, 
   return b.op("brain.ema_standardize", {x, batch, state}, {{"alpha", alpha}, {"eps", eps}});
 }
 
+/// A bank of `parts` matrices of rows [columns, K], laid out as switchedLinear takes it: each
+/// part padded to a multiple of 64 rows, which are not read.
+inline Recipe bank(Builder &b, Recipe matrices, int64_t parts, int64_t columns, int64_t inputs) {
+  const int64_t padded = (columns + 63) / 64 * 64;
+  std::vector<Recipe> rows{matrices};
+  for (int64_t missing = padded - columns; missing > 0; missing -= columns)
+    rows.push_back(b.scaled(b.slice(matrices, 1, 0, missing < columns ? missing : columns), 0.0));
+  Recipe all = rows.size() > 1 ? b.concat(1, rows) : matrices;
+  return b.reshape(all, {parts * padded, inputs});
+}
+
+/// A layer for each subject, session or day, picked by each row: x [T, ..., K], index [T] (I32),
+/// weight a `bank`, bias [parts, columns] or none; [T, ..., columns].
+inline Value switchedLinear(Builder &b, Value x, Value index, Value weight, Value bias,
+                            int64_t parts, int64_t columns) {
+  return b.op("brain.switched_linear", {x, index, weight, bias},
+              {{"parts", parts}, {"columns", columns}});
+}
+
+/// Row t of the one of `values` that index [T] names: what `switchedLinear` is made of where a
+/// graph has the layers one by one.
+inline Value choose(Builder &b, Value index, const std::vector<Value> &values) {
+  std::vector<plx_value> ids{index.id};
+  for (Value value : values)
+    ids.push_back(value.id);
+  Value out;
+  b.api->op(b.g, "brain.choose", ids.data(), ids.size(), nullptr, 0, &out.id, 1);
+  return out;
+}
+
+/// What belongs to a sequence, for each of its tokens: [S, ...] to [T, ...]; I32 [S] too.
+inline Value ofSequence(Builder &b, Value x, Value batch) {
+  return b.op("brain.of_sequence", {x, batch});
+}
+
+/// The tokens at t - before + j dilation for j = 0 .. taps - 1, side by side: [T, taps C]. Zeros
+/// where the sequence has none; whole sequences.
+inline Value context(Builder &b, Value x, Value batch, int64_t taps, int64_t dilation,
+                     int64_t before) {
+  return b.op("brain.context", {x, batch},
+              {{"taps", taps}, {"dilation", dilation}, {"before", before}});
+}
+
+/// A weight [out, in, taps] of a convolution as the product behind `context` takes it.
+inline Recipe contextWeight(Builder &b, Recipe weight, int64_t out, int64_t in, int64_t taps) {
+  return b.reshape(b.transpose(weight, {0, 2, 1}), {out, taps * in});
+}
+
+/// Virtual channels by attention over sensors (Défossez et al., 2023): x [T, sensors], positions
+/// [sensors, 2] in [0, 1], cos and sin [K, K, channels], count [1] (I32) or none: so many of the
+/// sensors are there. [T, channels].
+inline Value sensorAttention(Builder &b, Value x, Value positions, Value cos, Value sin,
+                             Value count = {}) {
+  return b.op("brain.sensor_attention", {x, positions, cos, sin, count});
+}
+
+struct Retrieved {
+  Value cosine, top; ///< [T, G], and [T, topK] I32, best first
+};
+/// Cosines of x [T, D] with the rows of a gallery [G, D], of which `count` [1] (I32) are there.
+inline Retrieved retrieve(Builder &b, Value x, Value gallery, Value count, int64_t topK) {
+  const std::vector<Attr> attrs{{"top_k", topK}};
+  auto made = count ? b.ops("brain.retrieve", {x, gallery, count}, 2, attrs)
+                    : b.ops("brain.retrieve", {x, gallery}, 2, attrs);
+  return {made[0], made[1]};
+}
+
+/// x exp(s) with a learned s [1]: logits of contrastive models.
+inline Value temperature(Builder &b, Value x, Value s) { return b.op("brain.temperature", {x, s}); }
+
+/// Greedy CTC: logits [T, labels] to ids [T] (I32), those of a sequence first, then -1. `state`:
+/// a carry state [1], or none.
+inline Value ctcCollapse(Builder &b, Value logits, Value batch, int64_t blank, Value state = {}) {
+  return b.op("brain.ctc_collapse", {logits, batch, state}, {{"blank", blank}});
+}
+
+struct Quantized {
+  Value rows, codes; ///< [T, D], and [T, Q] I32
+};
+/// The nearest codes of x [T, D] in codebooks [Q, K, D], one after another on what is left; by
+/// angle where `cosine`.
+inline Quantized vectorQuantize(Builder &b, Value x, Value codebooks, bool cosine = false) {
+  auto made = b.ops("brain.vector_quantize", {x, codebooks}, 2, {{"cosine", cosine}});
+  return {made[0], made[1]};
+}
+
 } // namespace plexus::graph::brain

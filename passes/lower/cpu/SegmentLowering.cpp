@@ -34,6 +34,9 @@ const HandlerTable &handlers() {
     addCellHandlers(handlers);
     addDiagonalHandlers(handlers);
     addExpertHandlers(handlers);
+    addBankHandlers(handlers);
+    addDecoderHandlers(handlers);
+    addSensorHandlers(handlers);
     return handlers;
   }();
   return table;

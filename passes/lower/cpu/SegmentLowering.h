@@ -131,6 +131,9 @@ void addGatedHandlers(HandlerTable &table);
 void addCellHandlers(HandlerTable &table);
 void addDiagonalHandlers(HandlerTable &table);
 void addExpertHandlers(HandlerTable &table);
+void addBankHandlers(HandlerTable &table);
+void addDecoderHandlers(HandlerTable &table);
+void addSensorHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.
 mlir::LogicalResult lowerUpstream(SegmentLowering &segment, mlir::Operation *op);

@@ -3,6 +3,7 @@
 
 #include "compiler/codegen/Codegen.h"
 #include "compiler/pack/Layout.h"
+#include "compiler/pack/Recipe.h"
 #include "compiler/program/ProgramBuilder.h"
 #include "dialects/Dialects.h"
 #include "dialects/plx/PlxOps.h"
@@ -37,11 +38,58 @@ std::vector<float> sourceValues(StringRef name, int64_t size) {
   return values;
 }
 
-/// The value of a recipe of sources, concatenations and interleavings along axis 0.
+/// The tensors that a recipe of other kinds names, with the values that sourceValues gives them.
+class NamedValues : public TensorSource {
+public:
+  explicit NamedValues(Attribute recipe) {
+    recipe.walk([&](plx::SourceAttr source) {
+      std::string name = source.getName().str();
+      std::vector<float> &values = values_[name] =
+          sourceValues(name, source.getType().getNumElements());
+      TensorView &view = views_[name];
+      view.shape = source.getType().getShape().vec();
+      view.bytes = reinterpret_cast<const uint8_t *>(values.data());
+      view.size = values.size() * sizeof(float);
+    });
+  }
+  const std::vector<std::string> &names() const override { return names_; }
+  const TensorView *find(std::string_view name) const override {
+    auto found = views_.find(name);
+    return found == views_.end() ? nullptr : &found->second;
+  }
+  const std::string &path() const override { return path_; }
+  std::vector<std::shared_ptr<const MappedFile>> files() const override { return {}; }
+
+private:
+  std::vector<std::string> names_;
+  std::string path_ = "test";
+  std::map<std::string, std::vector<float>> values_;
+  std::map<std::string, TensorView, std::less<>> views_;
+};
+
+/// As the packer evaluates it; sources must say their types.
+std::vector<float> evaluateByPacker(Attribute attribute, int64_t elements) {
+  NamedValues tensors(attribute);
+  std::vector<float> values(elements);
+  auto recipe = importRecipe(attribute);
+  auto bound = recipe ? bindRecipe(*recipe, tensors, 0) : recipe;
+  Status status = bound ? evaluateRecipe(*bound, 0, elements, values.data()) : bound.status();
+  EXPECT_TRUE(status) << status.message();
+  return values;
+}
+
+/// The value of a recipe; of sources, concatenations and interleavings along axis 0 without the
+/// packer.
 std::vector<float> evaluate(Attribute recipe, RankedTensorType type) {
   if (auto source = dyn_cast<plx::SourceAttr>(recipe))
     return sourceValues(source.getName(),
                         (source.getType() ? source.getType() : type).getNumElements());
+  auto joined = dyn_cast<plx::ConcatAttr>(recipe);
+  bool simple = joined && llvm::all_of(joined.getParts(), [](Attribute part) {
+                  return isa<plx::SourceAttr, plx::ConcatAttr, plx::InterleaveAttr>(part);
+                });
+  if (!simple && !isa<plx::InterleaveAttr>(recipe))
+    return evaluateByPacker(recipe, type.getNumElements());
   std::vector<float> result;
   if (auto concat = dyn_cast<plx::ConcatAttr>(recipe)) {
     for (Attribute part : concat.getParts()) {
