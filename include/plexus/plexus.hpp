@@ -131,28 +131,41 @@ public:
   }
   /// The numbers of a dense F32 tensor; an error where the tensor is of another type.
   Result<std::span<const float>> floats(size_t index) const {
+    return elements<float>(index, PLX_DTYPE_F32, "F32");
+  }
+  /// The same by name.
+  Result<std::span<const float>> floats(std::string_view wanted) const {
+    return elements<float>(wanted, PLX_DTYPE_F32, "F32");
+  }
+  /// Of outputs that are whole numbers: indices, labels, codes.
+  Result<std::span<const int32_t>> integers(std::string_view wanted) const {
+    return elements<int32_t>(wanted, PLX_DTYPE_I32, "I32");
+  }
+  const plx_tensors *handle() const { return list_.get(); }
+
+private:
+  template <typename T>
+  Result<std::span<const T>> elements(size_t index, int32_t dtype, const char *type) const {
     detail::Call call;
     plx_view v = {};
     v.struct_size = sizeof v;
     if (!call(plx_tensors_view(list_.get(), index, &v, &call.receiver)))
       return call.error;
-    if (v.dtype != PLX_DTYPE_F32)
-      return Error{PLX_MISMATCH, std::string(name(index)) + " is not F32"};
+    if (v.dtype != dtype)
+      return Error{PLX_MISMATCH, std::string(name(index)) + " is not " + type};
     size_t count = 1;
     for (int32_t d = 0; d < v.ndim; ++d)
       count *= static_cast<size_t>(v.shape[d]);
-    return std::span<const float>(static_cast<const float *>(v.data), count);
+    return std::span<const T>(static_cast<const T *>(v.data), count);
   }
-  /// The same by name.
-  Result<std::span<const float>> floats(std::string_view wanted) const {
+  template <typename T>
+  Result<std::span<const T>> elements(std::string_view wanted, int32_t dtype,
+                                      const char *type) const {
     for (size_t i = 0; i < size(); ++i)
       if (name(i) == wanted)
-        return floats(i);
+        return elements<T>(i, dtype, type);
     return Error{PLX_NOT_FOUND, "no output \"" + std::string(wanted) + "\""};
   }
-  const plx_tensors *handle() const { return list_.get(); }
-
-private:
   std::shared_ptr<plx_tensors> list_;
 };
 

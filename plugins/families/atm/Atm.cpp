@@ -72,13 +72,24 @@ struct Atm {
 
 } // namespace
 
+/// Rows that a gallery may have; `plexus run` and the engine take any number up to it.
+static constexpr int64_t kGallery = 32768;
+static constexpr int64_t kTop = 5;
+
+/// The best of a gallery for each embedding: cosines, logits and the `top` best.
+static void retrievalSegment(Builder &b, int64_t outputs, int64_t gallery, int64_t top) {
+  auto s = b.segment("retrieve", {Builder::rows({outputs}), Builder::whole({gallery, outputs}),
+                                  Builder::whole({1}, "I32")});
+  const brain::Retrieved found = brain::retrieve(b, s.args[0], s.args[1], s.args[2], top);
+  b.endSegment(
+      {found.cosine, brain::temperature(b, found.cosine, b.param("logit_scale")), found.top});
+}
+
 static void build(const Config &c, Builder &b) {
   Atm m{c, b};
   if (const std::string name = c.string("activation", "gelu_erf"); name != "gelu_erf")
     c.refuse("activation", "'" + name + "'", "gelu_erf");
-  // Their weights say these; the scale of logits is for retrieval.
-  c.inert({"family", "filters", "kernel", "embed"});
-  c.unusedWeights({"logit_scale"});
+  c.inert({"family", "filters", "kernel", "embed"}); // Their weights say these.
   b.info("task", "graph");
   b.info("layers", m.layers);
   std::vector<float> known; // Others have no token.
@@ -95,11 +106,30 @@ static void build(const Config &c, Builder &b) {
   }
   auto head = b.segment("head", {rows});
   b.endSegment({m.head(head.args[0])});
+  auto embedding = [&](Value x, Value subject) {
+    Value h = b.run("embed", -1, {x, subject});
+    for (int64_t i = 0; i < m.layers; ++i)
+      h = b.run("layer", i, {h});
+    return b.run("head", -1, {h});
+  };
   auto in = b.schedule("forward", {"x", "subject"}, {x, subject});
-  Value h = b.run("embed", -1, {in[0], in[1]});
-  for (int64_t i = 0; i < m.layers; ++i)
-    h = b.run("layer", i, {h});
-  b.endSchedule({{"embedding", b.run("head", -1, {h})}});
+  b.endSchedule({{"embedding", embedding(in[0], in[1])}});
+  if (!c.hasWeight("logit_scale"))
+    return;
+  const int64_t gallery = c.integer("gallery", kGallery);
+  if (gallery < kTop)
+    return c.refuse("gallery", std::to_string(gallery), std::to_string(kTop) + " rows or more");
+  b.intOption("ways", gallery);
+  retrievalSegment(b, m.outputs, gallery, kTop);
+  in = b.schedule("retrieval", {"x", "subject", "gallery", "ways"},
+                  {x, subject, Builder::whole({gallery, m.outputs}), Builder::whole({1}, "I32")});
+  const Value embedded = embedding(in[0], in[1]);
+  auto found = b.runs("retrieve", -1, {embedded, in[2], in[3]}, 3);
+  b.port("gallery", "ways d");
+  b.port("cosine", "b ways");
+  b.port("logits", "b ways");
+  b.endSchedule(
+      {{"embedding", embedded}, {"cosine", found[0]}, {"logits", found[1]}, {"top5", found[2]}});
 }
 
 PLX_FAMILY_PLUGIN("atm", "EEG encoders with channels as tokens (ATM)", build);

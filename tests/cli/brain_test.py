@@ -1,0 +1,131 @@
+"""Decoders with layers of subjects: what a run picks, and what it refuses."""
+import json
+import os
+import struct
+
+from harness import CommandTest, KJV, main, path, plexus
+
+EXAMPLES = os.path.dirname(KJV)
+NAN = float("nan")
+
+
+def write_tensors(name, **tensors):
+    """F32 tensors: name=(shape, values), where one value fills the whole."""
+    header, data = {}, b""
+    for key, (shape, values) in tensors.items():
+        count = 1
+        for size in shape:
+            count *= size
+        values = [values] * count if isinstance(values, (int, float)) else values
+        bytes_ = struct.pack("<%df" % count, *values)
+        header[key] = {"dtype": "F32", "shape": shape,
+                       "data_offsets": [len(data), len(data) + len(bytes_)]}
+        data += bytes_
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path(name), "wb") as out:
+        out.write(len(text).to_bytes(8, "little") + text + data)
+    return path(name)
+
+
+class Decoder(CommandTest):
+    def run_model(self, name, *arguments):
+        result = plexus("run", os.path.join(EXAMPLES, name), *arguments)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout
+
+    def example(self, name, *arguments):
+        return self.run_model(name, "--inputs",
+                              os.path.join(EXAMPLES, name, "inputs.safetensors"), *arguments)
+
+    def refuses(self, name, inputs, *arguments, says=()):
+        result = plexus("run", os.path.join(EXAMPLES, name), "--inputs", inputs, *arguments)
+        self.assertNotEqual(result.returncode, 0, result.stdout)
+        self.assertEqual(result.stdout, "")
+        for word in says:
+            self.assertIn(word, result.stderr)
+
+
+class BrainModule(Decoder):
+    def test_subjects_differ_and_unknown_ones_are_refused_with_the_known(self):
+        inputs = os.path.join(EXAMPLES, "brainmodule/inputs.safetensors")
+        self.assertNotEqual(self.example("brainmodule", "--set", "subject=0"),
+                            self.example("brainmodule", "--set", "subject=3"))
+        for subject in ("4", "-1"):
+            self.refuses("brainmodule", inputs, "--set", "subject=" + subject,
+                         says=("subject " + subject, "known are 0, 1, 2, 3"))
+        self.refuses("brainmodule", inputs, says=("subject", "known are 0, 1, 2, 3"))
+
+    def test_sensors_and_positions(self):
+        cases = (((5, 30), (4, 2), ("positions", "sensors", "4", "5")),
+                 ((0, 30), (0, 2), ("0 sensors", "1 to 512")),
+                 ((513, 30), (513, 2), ("513 sensors", "1 to 512")),
+                 ((5, 0), (5, 2), ("no samples",)),
+                 ((5, 30), (5, 3), ("positions", "3", "expected 2")))
+        for (sensors, samples), positions, says in cases:
+            file = write_tensors("odd.safetensors", x=([1, sensors, samples], 1),
+                                 positions=(list(positions), 0.5))
+            self.refuses("brainmodule", file, "--set", "subject=1", says=says)
+
+    def test_nan_passes_unless_it_is_refused(self):
+        x = [1.0] * 60
+        x[7] = NAN
+        file = write_tensors("nan.safetensors", x=([1, 2, 30], x), positions=([2, 2], 0.5))
+        self.assertIn("nan", self.run_model("brainmodule", "--inputs", file, "--set", "subject=1"))
+        self.refuses("brainmodule", file, "--set", "subject=1", "--nan", "error",
+                     says=("x", "NaN at element 7"))
+
+
+class Retrieval(Decoder):
+    def test_galleries_of_any_number(self):
+        for ways in (1, 4, 300):
+            file = write_tensors("g.safetensors", x=([2, 9, 60], 0.5),
+                                 gallery=([ways, 16], [float(i % 7) - 3 for i in range(16 * ways)]))
+            out = self.run_model("atm", "--inputs", file, "--set", "subject=1", "--schedule",
+                                 "retrieval", "--json")
+            shapes = {o["name"]: o["shape"] for o in json.loads(out)["outputs"]}
+            self.assertEqual(shapes["cosine"], [2, ways])
+            self.assertEqual(shapes["logits"], [2, ways])
+            self.assertEqual(shapes["top5"], [2, 5])
+
+    def test_galleries_that_do_not_fit(self):
+        for shape, says in (([20, 15], ("gallery", "15", "expected 16")),
+                            ([0, 16], ("gallery", "0 ways", "1 to 32768")),
+                            ([32769, 16], ("gallery", "32769 ways", "1 to 32768"))):
+            file = write_tensors("g.safetensors", x=([1, 9, 60], 1), gallery=(shape, 1))
+            self.refuses("atm", file, "--set", "subject=1", "--schedule", "retrieval", says=says)
+        file = write_tensors("g.safetensors", x=([1, 9, 60], 1))
+        self.refuses("atm", file, "--set", "subject=1", "--schedule", "retrieval",
+                     says=("gallery", "missing"))
+
+
+class Speech(Decoder):
+    def test_days(self):
+        inputs = os.path.join(EXAMPLES, "speech-gru/inputs.safetensors")
+        self.assertNotEqual(self.example("speech-gru", "--set", "day=0"),
+                            self.example("speech-gru", "--set", "day=2"))
+        self.refuses("speech-gru", inputs, "--set", "day=3", says=("day 3", "known are 0, 1, 2"))
+        self.refuses("speech-gru", inputs, says=("day", "known are 0, 1, 2"))
+
+    def test_windows_shorter_than_a_frame(self):
+        file = write_tensors("short.safetensors", x=([1, 5, 16], 1))
+        self.refuses("speech-gru", file, "--set", "day=1", says=("5 samples", "frame of 6"))
+        file = write_tensors("none.safetensors", x=([1, 0, 16], 1))
+        self.refuses("speech-gru", file, "--set", "day=1", says=("no samples",))
+
+    def test_labels_come_first_then_minus_one(self):
+        out = self.example("speech-gru", "--set", "day=1", "--schedule", "ctc", "--outputs",
+                           path("ctc.safetensors"))
+        with open(path("ctc.safetensors"), "rb") as f:
+            header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+            begin, end = header["tokens"]["data_offsets"]
+            data = f.read()[begin:end]
+        ids = struct.unpack("<%di" % (len(data) // 4), data)
+        self.assertEqual(len(ids), 2 * 28, out)
+        for row in (ids[:28], ids[28:]):
+            count = sum(i >= 0 for i in row)
+            self.assertTrue(all(0 < i < 12 for i in row[:count]) and set(row[count:]) <= {-1})
+
+
+if __name__ == "__main__":
+    main()
