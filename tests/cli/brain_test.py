@@ -58,8 +58,8 @@ class BrainModule(Decoder):
 
     def test_sensors_and_positions(self):
         cases = (((5, 30), (4, 2), ("positions", "sensors", "4", "5")),
-                 ((0, 30), (0, 2), ("0 sensors", "1 to 512")),
-                 ((513, 30), (513, 2), ("513 sensors", "1 to 512")),
+                 ((0, 30), (0, 2), ("0 sensors", "1 to 1024")),
+                 ((1025, 30), (1025, 2), ("1025 sensors", "1 to 1024")),
                  ((5, 0), (5, 2), ("no samples",)),
                  ((5, 30), (5, 3), ("positions", "3", "expected 2")))
         for (sensors, samples), positions, says in cases:

@@ -114,6 +114,10 @@ class Installation(unittest.TestCase):
         folder = build_example("graph")
         self.assertEqual(command(os.path.join(folder, "graph")), "3 4\n")
 
+    def test_program_with_codes_of_eeg(self):
+        folder = build_example("eeg-tokens")
+        self.assertEqual(command(os.path.join(folder, "eeg-tokens")), "42 58, 1 59\n")
+
     def test_program_with_named_tensors(self):
         folder = build_example("named-tensors")
         self.assertEqual(command(os.path.join(folder, "named-tensors"), KJV, "In the beginning"),

@@ -9,7 +9,7 @@ using namespace plexus::graph;
 namespace {
 
 /// Most sensors that a run may bring; a config may say another number.
-constexpr int64_t kSensors = 512;
+constexpr int64_t kSensors = 1024;
 /// Longest recording, in samples.
 constexpr int64_t kContext = int64_t(1) << 24;
 
