@@ -6,11 +6,11 @@
     benchmarks/compare.py --only llama --weights q4 --threads 1 --rounds 5 --out results
 
 Workloads are the modules of benchmarks/workloads: llama (0.34 B shape: decode behind a context,
-prefill, sequences together), bert (BERT-base shape, 1 x 128 and 8 x 128), file (--file, a GGUF file or
-a model directory, with its own weights). Each round gives every peer one turn, one after another.
-Ceilings (read bandwidth, oneDNN's products) are measured in each round too. Writes OUT/compare.txt,
-.json, .md (a table of Plexus and the best peer) and .svg. A peer that is missing or fails is listed
-with its reason. See docs/benchmarks.md.
+prefill, sequences together), mamba (130 M shape: decode, prefill), bert (BERT-base shape, 1 x 128 and
+8 x 128), file (--file, a GGUF file or a model directory, with its own weights). Each round gives every
+peer one turn, one after another. Ceilings (read bandwidth, oneDNN's products) are measured in each
+round too. Writes OUT/compare.txt, .json, .md (a table of Plexus and the best peer) and .svg. A peer
+that is missing, fails or takes too long is listed with its reason. See docs/benchmarks.md.
 """
 import argparse
 import json
@@ -42,7 +42,8 @@ class Run:
         a, w = self.a, self.workload
         env = {"PLEXUS_BINARY": a.plexus, "PLEXUS_OPTIMUM_PYTHON": a.export_python}
         version, built = self.build(name, env)
-        peer = turns.Peer(a.python, PEERS[name], turns.pinned(self.threads, a.priority), env, a.log)
+        peer = turns.Peer(a.python, PEERS[name], turns.pinned(self.threads, a.priority), env, a.log,
+                          a.limit)
         try:
             peer.ask("open", built=built, threads=self.threads, context=w.context,
                      sequences=w.sequences, prompt=0)
@@ -63,7 +64,7 @@ class Run:
         if key not in a.built:
             folder = os.path.join(a.work, w.name + "-built-" + os.path.basename(w.source))
             os.makedirs(folder, exist_ok=True)
-            maker = turns.Peer(a.python, PEERS[name], [], env, a.log)
+            maker = turns.Peer(a.python, PEERS[name], [], env, a.log, a.limit)
             try:
                 a.built[key] = maker.ask("version"), maker.ask(
                     "convert", source=w.source, kind=w.kind, weights=self.weights, folder=folder)
@@ -178,6 +179,8 @@ def arguments(known):
         module.add_options(p)
     p.add_argument("--priority", type=int, default=0, help="1 to 99: measure before all other work "
                    "of the machine (chrt -f; needs the right to)")
+    p.add_argument("--limit", type=int, default=600,
+                   help="seconds after which a peer is given up that has no answer; 0: never")
     p.add_argument("--quiet", default="", help="a command that keeps the machine quiet: prints a "
                    "line when it is, and ends when its stdin does")
     a = p.parse_args()

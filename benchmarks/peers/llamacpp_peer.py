@@ -12,22 +12,25 @@ from .safetensors import Checkpoint
 WEIGHTS = {"causal": {"f32": "F32", "bf16": "BF16", "q8": "Q8_0", "q4": "Q4_0, head Q6_K",
                       "file": "as the file has them"}}
 
-# The tensors of a Llama checkpoint by their names in GGUF.
-LAYER = {"attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
+# The tensors of checkpoints by their names in GGUF.
+LLAMA = {"attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
          "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
          "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj",
          "ffn_down": "mlp.down_proj"}
+MAMBA = {"attn_norm.weight": "norm.weight", "ssm_in.weight": "mixer.in_proj.weight",
+         "ssm_conv1d.weight": "mixer.conv1d.weight", "ssm_conv1d.bias": "mixer.conv1d.bias",
+         "ssm_x.weight": "mixer.x_proj.weight", "ssm_dt.weight": "mixer.dt_proj.weight",
+         "ssm_dt.bias": "mixer.dt_proj.bias", "ssm_a": "mixer.A_log", "ssm_d": "mixer.D",
+         "ssm_out.weight": "mixer.out_proj.weight"}
 
 
 def version():
     return "llama-cpp-python " + api.__version__
 
 
-def write_gguf(source, path, kind):
-    """The checkpoint as GGUF without a vocabulary; vectors as F32, matrices as `kind`. Rows of q and
-    k are left in their order, which llama.cpp's rope would have otherwise: the values are random."""
-    model = Checkpoint(source)
-    c, out = model.config, gguf.GGUFWriter(path, "llama")
+def describe_llama(c, out):
+    """Metadata; {name in GGUF: tensor} of weights. Rows of q and k are left in their order, which
+    llama.cpp's rope would have otherwise: the values are random."""
     out.add_context_length(c["max_position_embeddings"])
     out.add_embedding_length(c["hidden_size"])
     out.add_block_count(c["num_hidden_layers"])
@@ -37,16 +40,49 @@ def write_gguf(source, path, kind):
     out.add_layer_norm_rms_eps(c["rms_norm_eps"])
     out.add_rope_dimension_count(c["hidden_size"] // c["num_attention_heads"])
     out.add_rope_freq_base(c["rope_parameters"]["rope_theta"])
-    out.add_vocab_size(c["vocab_size"])
-    out.add_tokenizer_model("no_vocab")
     names = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
     for l in range(c["num_hidden_layers"]):
-        for ours, theirs in LAYER.items():
+        for ours, theirs in LLAMA.items():
             names[f"blk.{l}.{ours}"] = f"model.layers.{l}.{theirs}"
+    return {ours + ".weight": theirs + ".weight" for ours, theirs in names.items()}
+
+
+def describe_mamba(c, out):
+    out.add_context_length(1 << 20)
+    out.add_embedding_length(c["hidden_size"])
+    out.add_block_count(c["num_hidden_layers"])
+    out.add_feed_forward_length(0)
+    out.add_head_count(0)
+    out.add_ssm_conv_kernel(c["conv_kernel"])
+    out.add_ssm_inner_size(c["intermediate_size"])
+    out.add_ssm_state_size(c["state_size"])
+    out.add_ssm_time_step_rank(c["time_step_rank"])
+    out.add_layer_norm_rms_eps(c["layer_norm_epsilon"])
+    names = {"token_embd.weight": "embeddings.weight", "output_norm.weight": "norm_f.weight"}
+    for l in range(c["num_hidden_layers"]):
+        for ours, theirs in MAMBA.items():
+            names[f"blk.{l}.{ours}"] = f"layers.{l}.{theirs}"
+    return {ours: "backbone." + theirs for ours, theirs in names.items()}
+
+
+ARCHITECTURES = {"llama": describe_llama, "mamba": describe_mamba}
+CHANGES = {"ssm_a": lambda a_log: -np.exp(a_log), "ssm_conv1d.weight": lambda w: w[:, 0]}
+
+
+def write_gguf(source, path, kind):
+    """The checkpoint as GGUF without a vocabulary; matrices of products as `kind`, the rest as F32."""
+    model = Checkpoint(source)
+    c = model.config
+    out = gguf.GGUFWriter(path, c["model_type"])
+    names = ARCHITECTURES[c["model_type"]](c, out)
+    out.add_vocab_size(c["vocab_size"])
+    out.add_tokenizer_model("no_vocab")
     for ours, theirs in names.items():
-        values = model.tensor(theirs + ".weight")
-        form = kind if values.ndim == 2 else gguf.GGMLQuantizationType.F32
-        out.add_tensor(ours + ".weight", gguf.quants.quantize(values, form), raw_dtype=form)
+        change = CHANGES.get(ours.split(".", 2)[-1])
+        values = model.tensor(theirs)
+        form = kind if values.ndim == 2 and not change else gguf.GGMLQuantizationType.F32
+        values = np.ascontiguousarray(change(values) if change else values)
+        out.add_tensor(ours, gguf.quants.quantize(values, form), raw_dtype=form)
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()

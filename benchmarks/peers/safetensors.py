@@ -27,11 +27,17 @@ class Checkpoint:
         return values.reshape(entry["shape"])
 
     def matrix_elements(self):
-        """Elements of the matrices, embeddings left out: what a token's products read."""
+        """Elements of the matrices: what a token's products read. An embedding is among them where
+        it is the head too."""
+        return self.products() + self.head()
+
+    def head(self):
+        tied = self.config.get("tie_word_embeddings") and "lm_head.weight" not in self.header
         return sum(int(np.prod(t["shape"])) for name, t in self.header.items()
-                   if name != "__metadata__" and len(t["shape"]) == 2 and "embed" not in name)
+                   if name == "lm_head.weight" or (tied and name.endswith("embeddings.weight")))
 
     def products(self):
         """Multiplications of a token in matrices, the head left out."""
-        head = self.header.get("lm_head.weight")
-        return self.matrix_elements() - (int(np.prod(head["shape"])) if head else 0)
+        return sum(int(np.prod(t["shape"])) for name, t in self.header.items()
+                   if name not in ("__metadata__", "lm_head.weight") and len(t["shape"]) == 2
+                   and "embed" not in name)

@@ -34,7 +34,8 @@ class Causal:
 
     @torch.inference_mode()
     def feed(self, tokens, cache):
-        out = self.model(tokens, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        name = "cache_params" if self.model.config.model_type == "mamba" else "past_key_values"
+        out = self.model(tokens, **{name: cache}, use_cache=True, logits_to_keep=1)
         return out.logits[:, -1:].argmax(-1)
 
     def begin(self, n, sequences=1):

@@ -1,6 +1,7 @@
 """Peers in processes of their own, of which one runs at a time."""
 import json
 import os
+import select
 import signal
 import subprocess
 import time
@@ -20,10 +21,11 @@ def pinned(threads, priority=0):
 
 class Peer:
     """A worker behind the command `pinned`; stopped (SIGSTOP) whenever it is not asked, so
-    that threads that spin do not disturb the one whose turn it is."""
+    that threads that spin do not disturb the one whose turn it is. One that takes more than `limit`
+    seconds for an answer is killed; 0: none."""
 
-    def __init__(self, python, module, pinned, environment, log):
-        self.module, self.log = module, log
+    def __init__(self, python, module, pinned, environment, log, limit=0):
+        self.module, self.log, self.limit = module, log, limit
         env = os.environ | environment
         self.process = subprocess.Popen(
             [*pinned, python, "-m", "peers.worker", module], cwd=HERE, env=env,
@@ -36,6 +38,10 @@ class Peer:
         try:
             self.process.stdin.write(json.dumps({"call": call, "arguments": arguments}) + "\n")
             self.process.stdin.flush()
+            answers = select.select([self.process.stdout], [], [], self.limit or None)[0]
+            if not answers:
+                self.signal(signal.SIGKILL)
+                raise Refused(f"{call} took more than {self.limit} s")
             line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
