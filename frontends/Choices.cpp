@@ -61,9 +61,12 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
   PLX_ASSIGN(options.cpu.products, choose("products", c.products, products));
   PLX_ASSIGN(options.cpu.decompose, choose("decompose", c.decompose, decompositions));
-  if (!kvFormFromName(c.kv))
-    return error(Code::InvalidArgument) << "kv is '" << c.kv << "'; known are f32, int8, int4";
-  options.model.kv = c.kv;
+  if (c.kv != "auto" && !kvFormFromName(c.kv))
+    return error(Code::InvalidArgument)
+           << "kv is '" << c.kv << "'; known are auto, f32, bf16, int8, int4";
+  // Nothing else is rounded then.
+  bool exact = c.kv == "auto" && options.cpu.compute == Compute::F32;
+  options.model.kv = exact ? "f32" : c.kv;
   options.isas = c.isas;
   return options;
 }

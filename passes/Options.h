@@ -25,8 +25,9 @@ struct ModelOptions {
   std::string weights = "source";
   /// Exceptions: "pattern=form" with commas between.
   std::string keep;
-  /// How keys and values are kept: f32, int8, int4.
-  std::string kv = "f32";
+  /// How keys and values are kept: f32, bf16, int8, int4; auto is bf16 where products have weights
+  /// of fewer than 32 bits.
+  std::string kv = "auto";
   /// Whether what products read is tapped (plx-probe-products).
   bool probes = false;
 };

@@ -109,8 +109,9 @@ def ProbeProducts : Pass<"plx-probe-products", "mlir::ModuleOp"> {
 def EncodeStates : Pass<"plx-encode-states", "mlir::ModuleOp"> {
   let summary = "Choose how keys and values are kept";
   let description = [{
-    Gives every state of keys and values the form of the `kv` option: `f32`, `int8` or `int4`
-    (runtime/state/KvForm.h).
+    Gives every state of keys and values the form of the `kv` option: `f32`, `bf16`, `int8` or `int4`
+    (runtime/state/KvForm.h). `auto` is `bf16` where some packed weight has fewer than 32 bits, and
+    `f32` elsewhere: whoever asks for f32 activations too says `f32`.
 
     Before:
     ```mlir
@@ -121,7 +122,7 @@ def EncodeStates : Pass<"plx-encode-states", "mlir::ModuleOp"> {
     plx.state @kv kind = kv : !attn.kv<2 x 64 x 64, int8>
     ```
   }];
-  let options = [Option<"kv", "kv", "std::string", "\"f32\"", "f32, int8, int4">];
+  let options = [Option<"kv", "kv", "std::string", "\"auto\"", "auto, f32, bf16, int8, int4">];
 }
 
 //===-----------------------------------------------------------------------------------------===//

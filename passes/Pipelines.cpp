@@ -57,14 +57,14 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createFuseEpilogue());
   add(stages, createFuseMapActivation());
   add(stages, createFuseRope());
-  EncodeStatesOptions states;
-  states.kv = options.kv;
-  add(stages, createEncodeStates(states));
   add(stages, createBlockConvolutions());
   AssignEncodingsOptions encodings;
   encodings.weights = options.weights;
   encodings.keep = options.keep;
   add(stages, createAssignEncodings(encodings));
+  EncodeStatesOptions states;
+  states.kv = options.kv;
+  add(stages, createEncodeStates(states));
   add(stages, createCanonicalizerPass());
   return stages;
 }

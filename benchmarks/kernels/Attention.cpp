@@ -1,5 +1,5 @@
-// Measures generated attention on one thread: prefill in GFLOP/s, decode in GB/s of keys and
-// values.
+// Measures generated attention on one thread: prefill in GFLOP/s, decode in GB/s of keys and values
+// that are in no cache.
 #include "passes/lower/cpu/emit/Attention.h"
 #include "tests/unit/emit/Batches.h"
 #include "tests/unit/emit/Harness.h"
@@ -10,6 +10,7 @@
 
 using namespace mlir;
 using namespace plexus::emit;
+using plexus::kvFormName;
 using namespace plexus::emit::test;
 
 namespace {
@@ -27,9 +28,18 @@ std::vector<Type> attentionArguments(Compiler &compiler, const AttentionSpec &sp
 Compiler::Body attentionBody(const Isa &isa, const AttentionSpec &spec) {
   return [&isa, spec](OpBuilder &b, Location loc, ValueRange a) {
     emitKvWrite(b, loc, isa, spec, a[4], a[5], a[2], a[3]);
-    AttentionOperands operands{a[0], a[1], a[2], a[3], a[4], a[5], Value(), a[6]};
+    AttentionOperands operands{a[0], a[1], a[2], a[3], a[4], a[5], Value(), a[6], Value()};
     emitAttention(b, loc, isa, spec, operands);
   };
+}
+
+/// Reads more than any cache holds.
+void emptyCaches() {
+  static std::vector<int64_t> big(int64_t(12) << 20);
+  int64_t sum = 0;
+  for (size_t i = 0; i < big.size(); i += 8)
+    sum += big[i]++;
+  asm volatile("" ::"r"(sum));
 }
 
 void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int64_t past,
@@ -44,6 +54,8 @@ void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int6
                              std::min(count, kSplitTokens) * spans);
   double best = 1e30;
   for (int i = 0; i < 10; ++i) {
+    if (count == 1)
+      emptyCaches();
     auto start = std::chrono::steady_clock::now();
     code(Buffer::matrix(queries.data(), count, queryWidth, queryWidth),
          Buffer::matrix(out.data(), count, outWidth, outWidth), static_cast<const void *>(&view),
@@ -58,10 +70,32 @@ void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int6
   }
   double pairs = count * (past + (count + 1) / 2.0);
   double flops = 2 * pairs * spec.heads * (spec.keyDim + spec.valueDim);
-  double bytes = 4.0 * (past + count) * spec.kvHeads * (spec.keyDim + spec.valueDim);
-  std::printf("heads %ld/%ld dim %ld, %ld tokens after %ld: %.1f us, %.1f GFLOP/s, %.1f GB/s\n",
-              long(spec.heads), long(spec.kvHeads), long(spec.keyDim), long(count), long(past),
-              best * 1e6, flops / best * 1e-9, bytes / best * 1e-9);
+  double bytes = (past + count) * (spec.keys().bytes() + spec.values().bytes()) / 32.0;
+  std::printf("%s %s heads %ld/%ld dim %ld, %ld tokens after %ld: %.1f us, %.1f GFLOP/s, %.1f "
+              "GB/s\n",
+              isa.name.data(), kvFormName(spec.form).data(), long(spec.heads), long(spec.kvHeads),
+              long(spec.keyDim), long(count), long(past), best * 1e6, flops / best * 1e-9,
+              bytes / best * 1e-9);
+}
+
+void benchShape(const Isa &isa, const AttentionSpec &spec, const char *prefix) {
+  Compiler compiler;
+  std::vector<Type> arguments = attentionArguments(compiler, spec);
+  if (prefix) {
+    std::string name =
+        std::string(prefix) + "." + isa.name.str() + "." + std::to_string(spec.heads);
+    std::ofstream(name + "." + std::string(kvFormName(spec.form)) + ".o")
+        << compiler.object(isa, arguments, attentionBody(isa, spec));
+    return;
+  }
+  if (isa.vectorBits == 512 && !hostHasAvx512())
+    return;
+  auto start = std::chrono::steady_clock::now();
+  Compiled code = compiler.compile(isa, arguments, attentionBody(isa, spec));
+  std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  std::printf("compiled in %.2f s\n", time.count());
+  for (auto [past, count] : {std::pair<int64_t, int64_t>{0, 512}, {0, 4096}, {512, 1}, {4096, 1}})
+    bench(isa, code, spec, past, count);
 }
 
 } // namespace
@@ -70,25 +104,11 @@ void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int6
 int main(int argc, char **argv) {
   for (const Isa &isa : isas())
     for (auto [heads, kvHeads, dim] :
-         {std::array<int64_t, 3>{9, 3, 64}, {16, 4, 64}, {12, 12, 64}, {32, 8, 128}}) {
-      AttentionSpec spec;
-      spec.heads = heads, spec.kvHeads = kvHeads, spec.keyDim = spec.valueDim = dim;
-      Compiler compiler;
-      std::vector<Type> arguments = attentionArguments(compiler, spec);
-      if (argc > 1) {
-        std::ofstream(std::string(argv[1]) + "." + isa.name.str() + "." + std::to_string(heads) +
-                      ".o")
-            << compiler.object(isa, arguments, attentionBody(isa, spec));
-        continue;
+         {std::array<int64_t, 3>{9, 3, 64}, {16, 4, 64}, {12, 12, 64}, {32, 8, 128}})
+      for (plexus::KvForm form : {plexus::KvForm::F32, plexus::KvForm::BF16}) {
+        AttentionSpec spec;
+        spec.heads = heads, spec.kvHeads = kvHeads, spec.keyDim = spec.valueDim = dim;
+        spec.form = form;
+        benchShape(isa, spec, argc > 1 ? argv[1] : nullptr);
       }
-      if (isa.vectorBits == 512 && !hostHasAvx512())
-        continue;
-      auto start = std::chrono::steady_clock::now();
-      Compiled code = compiler.compile(isa, arguments, attentionBody(isa, spec));
-      std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
-      std::printf("compiled in %.2f s\n", time.count());
-      for (auto [past, count] :
-           {std::pair<int64_t, int64_t>{0, 512}, {0, 4096}, {512, 1}, {4096, 1}})
-        bench(isa, code, spec, past, count);
-    }
 }

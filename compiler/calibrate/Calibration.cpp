@@ -94,6 +94,7 @@ Expected<std::shared_ptr<Calibration>> Calibration::open(const ModelSource &sour
   out->digest_ = KeyHasher().add(file->data(), file->size()).hex();
   CompileOptions full;
   full.cpu.compute = Compute::F32;
+  full.model.kv = "f32";
   full.model.probes = true;
   PLX_ASSIGN(auto image, compileInMemory(source, full));
   PLX_ASSIGN(out->base_, Model::create(std::move(image)));

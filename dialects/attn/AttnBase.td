@@ -22,8 +22,7 @@ def Attn_KV : TypeDef<Attn_Dialect, "KV", [DeclareTypeInterfaceMethods<StateType
   let summary = "keys and values of the batch's sequences";
   let description = [{
     For each slot of each sequence: `heads` keys of `keyDim` and as many values of `valueDim`, as f32
-    or, where the form says so, rounded to `int8` or `int4` on their way in and back to f32 when they are
-    read (`--kv`). The page layout is nobody's business but the runtime's and the code generator's.
+    or, where the form says so, rounded to `bf16`, `int8` or `int4` on their way in (`--kv`). The page layout is nobody's business but the runtime's and the code generator's.
 
     ```mlir
     !attn.kv<4 x 64 x 64>

@@ -69,7 +69,8 @@ Type KVType::parse(AsmParser &parser) {
   if (parser.parseGreater())
     return {};
   if (!form) {
-    parser.emitError(formLoc, "keys and values are kept as f32, int8 or int4, not as ") << name;
+    parser.emitError(formLoc, "keys and values are kept as f32, bf16, int8 or int4, not as ")
+        << name;
     return {};
   }
   if (sizes.size() != 3) {

@@ -2,6 +2,7 @@
 // Gives the states of attention their form.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/attn/AttnOps.h"
+#include "dialects/plx/Packed.h"
 #include "dialects/plx/PlxOps.h"
 #include "passes/Passes.h"
 
@@ -19,10 +20,11 @@ public:
   using EncodeStatesBase::EncodeStatesBase;
 
   void runOnOperation() override {
-    auto wanted = plexus::kvFormFromName(std::string_view(kv.getValue()));
+    auto wanted = kv.getValue() == "auto" ? std::optional(byWeights())
+                                          : plexus::kvFormFromName(std::string_view(kv.getValue()));
     if (!wanted) {
       emitError(getOperation().getLoc(), "kv is '")
-          << kv.getValue() << "'; known are f32, int8, int4";
+          << kv.getValue() << "'; known are auto, f32, bf16, int8, int4";
       return signalPassFailure();
     }
     auto encoded = [&](Type type) -> Type {
@@ -34,6 +36,17 @@ public:
     getOperation().walk([&](plx::StateOp op) { op.setType(encoded(op.getType())); });
     getOperation().walk(
         [&](plx::GetStateOp op) { op.getResult().setType(encoded(op.getResult().getType())); });
+  }
+
+private:
+  /// Keys and values come out of products: where those round, rounding to bf16 adds little.
+  plexus::KvForm byWeights() {
+    bool rounds = false;
+    getOperation().walk([&](plx::WeightOp op) {
+      plx::PackedAttr packed = plx::getPacked(op.getType());
+      rounds |= packed && packed.getForm().values != plexus::PackedValues::F32;
+    });
+    return rounds ? plexus::KvForm::BF16 : plexus::KvForm::F32;
   }
 };
 

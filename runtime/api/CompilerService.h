@@ -25,9 +25,9 @@ struct CompileChoices {
   std::string calibrate;
   int64_t calibrateTokens = 4096;      ///< Of a text, at most.
   std::string rounding = "compensate"; ///< nearest, importance, compensate: with calibration.
-  std::string kv = "f32";              ///< f32, int8, int4: how keys and values are kept.
-  std::string compute = "auto";        ///< auto, f32, bf16, int8: how activations enter products.
-  std::string products = "auto";       ///< auto, generated, onednn: products with many rows.
+  std::string kv = "auto";       ///< auto, f32, bf16, int8, int4: how keys and values are kept.
+  std::string compute = "auto";  ///< auto, f32, bf16, int8: how activations enter products.
+  std::string products = "auto"; ///< auto, generated, onednn: products with many rows.
   /// needed, all: which ops are lowered through their decompositions (all: slow, for comparison).
   std::string decompose = "needed";
   std::vector<std::string> isas; ///< x86-64-v3, avx512; empty: all (artifacts), the host's (cache).
@@ -84,8 +84,8 @@ public:
   virtual Expected<std::shared_ptr<const ModelImage>>
   compileInMemory(const std::string &model, const CompileChoices &choices,
                   const CompileProgress &progress) = 0;
-  /// Profiling code (runtime/profile/Profile.h) of an artifact's text, for ISA choices.isas[0] and as
-  /// `choices` say, which should be the artifact's.
+  /// Profiling code (runtime/profile/Profile.h) of an artifact's text, for ISA choices.isas[0] and
+  /// as `choices` say, which should be the artifact's.
   virtual Expected<std::shared_ptr<const CodeModule>>
   profilingCode(const std::string &text, const CompileChoices &choices) = 0;
   /// The module as text after a pass; "import": as the front end made it.

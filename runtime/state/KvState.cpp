@@ -111,6 +111,17 @@ void moveColumn(const uint8_t *from, int64_t fromToken, uint8_t *to, int64_t toT
     std::memcpy(to + (r * kPage + toToken) * size, from + (r * kPage + fromToken) * size, size);
 }
 
+/// Moves one token's values among pairs of bf16.
+void moveHalves(const uint8_t *from, int64_t fromToken, uint8_t *to, int64_t toToken,
+                const KvPartLayout &values) {
+  auto place = [&](int64_t head, int64_t token) {
+    return ((head * kPage + token) / 2 * values.paddedDim() * 2 + token % 2) * 2;
+  };
+  for (int64_t h = 0; h < values.heads; ++h)
+    for (int64_t d = 0; d < values.paddedDim(); ++d)
+      std::memcpy(to + place(h, toToken) + d * 4, from + place(h, fromToken) + d * 4, 2);
+}
+
 } // namespace
 
 void KvState::moveRow(const Lane &lane, int64_t from, int64_t to) {
@@ -121,7 +132,7 @@ void KvState::moveRow(const Lane &lane, int64_t from, int64_t to) {
     int64_t offset = static_cast<int64_t>(layer) * info_.layerBytes();
     const uint8_t *source = lane.pages[from / kPage] + offset;
     uint8_t *target = lane.pages[to / kPage] + offset;
-    // Keys lie across tokens; scales of theirs too.
+    // Keys lie across tokens; scales of theirs too. A pair of bf16 is as wide as an f32.
     size_t element = quantized ? 1 : sizeof(float);
     moveColumn(source, fromToken, target, toToken,
                keys.heads * keys.codeBytes() / static_cast<int64_t>(element), element);
@@ -130,9 +141,12 @@ void KvState::moveRow(const Lane &lane, int64_t from, int64_t to) {
                  keys.heads * keys.groups() * 2, sizeof(uint16_t));
     source += keys.bytes();
     target += keys.bytes();
-    // Values lie token by token: whole rows of a head are one element.
-    moveColumn(source, fromToken, target, toToken, values.heads,
-               static_cast<size_t>(values.codeBytes()));
+    // Values lie token by token: whole rows of a head are one element. Two tokens share pairs.
+    if (values.form == KvForm::BF16)
+      moveHalves(source, fromToken, target, toToken, values);
+    else
+      moveColumn(source, fromToken, target, toToken, values.heads,
+                 static_cast<size_t>(values.codeBytes()));
     if (quantized)
       moveColumn(source + values.scalesOffset(), fromToken, target + values.scalesOffset(), toToken,
                  values.heads, static_cast<size_t>(values.groups() * 2) * sizeof(uint16_t));

@@ -72,8 +72,10 @@ void ModelArguments::add(CLI::App &command, bool compileOnly) {
               "PATTERN=FORM: another form for weights by name (lm_head*=q8)")
       ->group(group);
   command
-      .add_option("--kv", choices.kv,
-                  "How keys and values are kept: f32, int8, int4 (rounded token by token)")
+      .add_option(
+          "--kv", choices.kv,
+          "How keys and values are kept: auto (bf16 where weights have fewer than 32 bits), "
+          "f32, bf16, int8, int4 (rounded token by token)")
       ->group(group)
       ->capture_default_str();
   command

@@ -2,6 +2,7 @@
 // Handlers of the attn dialect.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/attn/AttnOps.h"
+#include "dialects/plx/Packed.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -172,6 +173,20 @@ emit::AttentionSpec attentionSpec(attn::AttentionOp op) {
   return spec;
 }
 
+/// Whether products beside `op` multiply activations as bf16 or bytes: then attention within a
+/// batch, whose rounding is no coarser, multiplies bf16 too. (Over a state it follows the state.)
+bool besideRoundedProducts(SegmentLowering &segment, attn::AttentionOp op) {
+  if (!segment.isa().bf16Dot || segment.options().compute == Compute::F32)
+    return false;
+  auto result = op->getParentOp()->walk([](plx::FusedLinearOp product) {
+    plx::PackedAttr packed = plx::getPacked(product.getWeight().getType());
+    bool rounds =
+        packed && (packed.getForm().values == PackedValues::BF16 || packed.getForm().isQuantized());
+    return rounds ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
 /// As many bytes as emit::ScratchSize says.
 Value attentionScratch(SegmentLowering &segment, Location loc, emit::ScratchSize size) {
   emit::Code code{segment.builder(), loc};
@@ -188,6 +203,8 @@ Value attentionScratch(SegmentLowering &segment, Location loc, emit::ScratchSize
 LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
   Location loc = op.getLoc();
   emit::AttentionSpec spec = attentionSpec(op);
+  if (!op.getState() && besideRoundedProducts(segment, op))
+    spec.form = KvForm::BF16;
   emit::AttentionOperands operands;
   operands.ropeTable = addRope(segment, loc, spec, op.getRopeAttr());
   operands.query = matrix(segment, loc, op.getQuery());
@@ -204,7 +221,10 @@ LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
   segment.emitParallel(kAttentionWork, [&] {
     emit::emitAttention(segment.builder(), loc, segment.isa(), spec, operands);
   });
-  segment.report(op, "generated", "online softmax over pages, one pass");
+  bool pairs = spec.form == KvForm::BF16 && segment.isa().bf16Dot;
+  segment.report(op, "generated",
+                 pairs ? "online softmax over pages, one pass; bf16 products"
+                       : "online softmax over pages, one pass");
   return success();
 }
 

@@ -10,6 +10,7 @@
 using namespace mlir;
 using namespace plexus::emit;
 using namespace plexus::emit::test;
+using plexus::KvForm;
 
 namespace {
 
@@ -96,7 +97,7 @@ public:
             plainRow(spec, &queries[t * stride + h * spec.keyDim], batch.history(t), h / group,
                      sees, hasSinks ? &sinks[h] : nullptr);
         for (int64_t d = 0; d < spec.valueDim; ++d)
-          ASSERT_NEAR(out[(t * spec.heads + h) * spec.valueDim + d], want[d], 2e-5)
+          ASSERT_NEAR(out[(t * spec.heads + h) * spec.valueDim + d], want[d], bound())
               << "token " << t << " head " << h << " dim " << d;
       }
     }
@@ -105,6 +106,9 @@ public:
   AttentionSpec spec;
 
 private:
+  /// Queries and exponentials are rounded where pairs of bf16 are multiplied.
+  double bound() const { return spec.form == KvForm::BF16 && isa.bf16Dot ? 1.5e-2 : 2e-5; }
+
   int64_t scratchBytes(const plx_batch &batch) const {
     ScratchSize size = attentionScratch(spec, isa, hasState);
     int64_t spans = (batch.context + kSpanSlots - 1) / kSpanSlots;
@@ -131,7 +135,8 @@ void checkRagged(const Isa &isa, const AttentionSpec &spec, bool hasState, bool 
   SCOPED_TRACE(isa.name.str() + " heads=" + std::to_string(spec.heads) + "/" +
                std::to_string(spec.kvHeads) + " dims=" + std::to_string(spec.keyDim) + "/" +
                std::to_string(spec.valueDim) + " window=" + std::to_string(spec.window) +
-               (tree ? " tree" : "") + (hasState ? " state" : ""));
+               (tree ? " tree" : "") + (hasState ? " state " : " ") +
+               std::string(kvFormName(spec.form)));
   std::vector<Batch::Part> parts =
       hasState ? std::vector<Batch::Part>{{0, 17}, {31, 1}, {65, 7}, {1, 1}, {200, 40}, {64, 1}}
                : std::vector<Batch::Part>{{0, 17}, {0, 1}, {0, 65}, {0, 32}, {0, 7}};
@@ -163,10 +168,26 @@ TEST(Attention, CausalOverPagesEqualsPlainLoops) {
       checkRagged(isa, makeSpec(heads, kvHeads, key, value), true, false, false);
 }
 
+TEST(Attention, PairsOfBf16EqualPlainLoopsOverThem) {
+  for (const Isa &isa : testIsas())
+    for (auto [heads, kvHeads, key, value] : {std::array<int64_t, 4>{9, 3, 64, 64},
+                                              {4, 4, 18, 32},
+                                              {14, 2, 16, 24},
+                                              {1, 1, 17, 5},
+                                              {8, 1, 7, 65}})
+      for (bool hasState : {true, false}) {
+        AttentionSpec spec = makeSpec(heads, kvHeads, key, value);
+        spec.form = KvForm::BF16;
+        checkRagged(isa, spec, hasState, /*tree=*/hasState && heads == 4, /*sinks=*/heads == 9);
+      }
+}
+
 TEST(Attention, WindowsSkipPagesLeftBehind) {
   for (const Isa &isa : testIsas())
-    for (int64_t window : {1, 5, 32, 100}) {
+    for (int64_t window : {1, 5, 32, 100, 132, 260}) {
       AttentionSpec spec = makeSpec(4, 2, 16, 16);
+      if (window > 32)
+        spec.form = window % 8 ? KvForm::F32 : KvForm::BF16;
       spec.window = window;
       checkRagged(isa, spec, true, false, false);
       checkRagged(isa, spec, true, true, false);
@@ -199,27 +220,29 @@ TEST(Attention, WithoutStateSeesTheBatch) {
 }
 
 TEST(Attention, ChunksGiveTheBitsOfOnePass) {
-  for (const Isa &isa : testIsas()) {
-    AttentionSpec spec = makeSpec(6, 2, 32, 32);
-    Attention attention(isa, spec, true, false);
-    Batch whole(spec, {{0, 70}}, true, false);
-    int64_t stride = spec.heads * spec.keyDim, width = spec.heads * spec.valueDim;
-    std::vector<float> queries = randomFloats(whole.tokens() * stride, 5);
-    std::vector<float> want = attention.run(whole, queries, stride);
-    for (int64_t begin : {0, 1, 33, 69}) {
-      Batch chunk = whole.tail(begin);
-      std::vector<float> own(queries.begin() + begin * stride, queries.end());
-      std::vector<float> out = attention.run(chunk, own, stride);
-      ASSERT_EQ(std::memcmp(out.data(), &want[begin * width], out.size() * 4), 0) << begin;
+  for (const Isa &isa : testIsas())
+    for (KvForm form : {KvForm::F32, KvForm::BF16}) {
+      AttentionSpec spec = makeSpec(6, 2, 32, 32);
+      spec.form = form;
+      Attention attention(isa, spec, true, false);
+      Batch whole(spec, {{0, 70}}, true, false);
+      int64_t stride = spec.heads * spec.keyDim, width = spec.heads * spec.valueDim;
+      std::vector<float> queries = randomFloats(whole.tokens() * stride, 5);
+      std::vector<float> want = attention.run(whole, queries, stride);
+      for (int64_t begin : {0, 1, 33, 69}) {
+        Batch chunk = whole.tail(begin);
+        std::vector<float> own(queries.begin() + begin * stride, queries.end());
+        std::vector<float> out = attention.run(chunk, own, stride);
+        ASSERT_EQ(std::memcmp(out.data(), &want[begin * width], out.size() * 4), 0) << begin;
+      }
     }
-  }
 }
 
 TEST(Attention, SpansOfALongContextAreSharedOutWithTheSameBits) {
   for (const Isa &isa : testIsas()) {
     AttentionSpec spec = makeSpec(6, 3, 16, 24);
     for (int64_t window : {0, 700}) {
-      spec.window = window;
+      spec.window = window, spec.form = window ? KvForm::BF16 : KvForm::F32;
       Attention attention(isa, spec, true, false);
       // More than kSplitTokens tokens: one item walks through all spans of a row.
       Batch whole(spec, {{2 * kSpanSlots + 40, 20}}, true, false);

@@ -5,6 +5,7 @@
 #include "passes/lower/cpu/emit/Attention.h"
 #include "runtime/abi/Call.h"
 #include <cmath>
+#include <cstring>
 #include <deque>
 #include <random>
 #include <vector>
@@ -20,14 +21,28 @@ inline std::vector<float> randomFloats(size_t size, unsigned seed) {
   return values;
 }
 
-/// All keys and values of one sequence, by slot.
+/// The nearest bf16, ties to even.
+inline float nearestBf16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, 4);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+/// All keys and values of one sequence, by slot: those of a state of bf16 as it keeps them.
 struct History {
   AttentionSpec spec;
   std::vector<float> keys, values;
 
   History(const AttentionSpec &spec, int64_t slots, unsigned seed)
       : spec(spec), keys(randomFloats(slots * spec.kvHeads * spec.keyDim, seed)),
-        values(randomFloats(slots * spec.kvHeads * spec.valueDim, seed + 1)) {}
+        values(randomFloats(slots * spec.kvHeads * spec.valueDim, seed + 1)) {
+    if (spec.form == KvForm::BF16)
+      for (std::vector<float> *all : {&keys, &values})
+        for (float &value : *all)
+          value = nearestBf16(value);
+  }
   const float *key(int64_t slot, int64_t head) const {
     return &keys[(slot * spec.kvHeads + head) * spec.keyDim];
   }
@@ -154,9 +169,26 @@ private:
     }
   }
 
+  /// Writes `value` to entry `d` of a slot in a part of a page whose first byte is `part`.
+  static void put(uint8_t *part, const KvPartLayout &layout, bool keys, int64_t head, int64_t slot,
+                  int64_t d, float value) {
+    int64_t dim = layout.paddedDim();
+    if (layout.form == KvForm::F32) {
+      int64_t place = keys ? (head * dim + d) * 32 + slot : (head * 32 + slot) * dim + d;
+      std::memcpy(part + place * 4, &value, 4);
+      return;
+    }
+    int64_t place = keys ? ((head * dim + d) / 2 * 32 + slot) * 2 + d % 2
+                         : ((head * 32 + slot) / 2 * dim + d) * 2 + slot % 2;
+    uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    uint16_t half = bits >> 16;
+    std::memcpy(part + place * 2, &half, 2);
+  }
+
   void fillPages() {
-    int64_t keyFloats = spec.kvHeads * spec.keyDim * 32;
-    int64_t floats = kLayerOffset / 4 + keyFloats + spec.kvHeads * spec.valueDim * 32;
+    KvPartLayout keyPart = spec.keys(), valuePart = spec.values();
+    int64_t bytes = kLayerOffset + keyPart.bytes() + valuePart.bytes();
     for (int64_t s = 0; s < sequences(); ++s) {
       std::vector<uint8_t *> table;
       int64_t all = past[s] + parts[s].count;
@@ -167,14 +199,16 @@ private:
           table.push_back(nullptr);
           continue;
         }
-        memory.emplace_back(floats, NAN);
-        float *k = memory.back().data() + kLayerOffset / 4, *v = k + keyFloats;
+        memory.emplace_back(bytes / 4, NAN);
+        uint8_t *k = reinterpret_cast<uint8_t *>(memory.back().data()) + kLayerOffset;
         for (int64_t slot = page * 32; slot < std::min<int64_t>(past[s], page * 32 + 32); ++slot)
           for (int64_t h = 0; h < spec.kvHeads; ++h) {
-            for (int64_t d = 0; d < spec.keyDim; ++d)
-              k[(h * spec.keyDim + d) * 32 + slot % 32] = histories[s].key(slot, h)[d];
-            std::copy_n(histories[s].value(slot, h), spec.valueDim,
-                        v + (h * 32 + slot % 32) * spec.valueDim);
+            for (int64_t d = 0; d < keyPart.paddedDim(); ++d)
+              put(k, keyPart, true, h, slot % 32, d,
+                  d < spec.keyDim ? histories[s].key(slot, h)[d] : 0);
+            for (int64_t d = 0; d < spec.valueDim; ++d)
+              put(k + keyPart.bytes(), valuePart, false, h, slot % 32, d,
+                  histories[s].value(slot, h)[d]);
           }
         table.push_back(reinterpret_cast<uint8_t *>(memory.back().data()));
       }

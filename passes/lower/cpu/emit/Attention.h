@@ -19,7 +19,9 @@ struct AttentionSpec {
   float softcap = 0;  ///< 0: none. Otherwise s -> softcap * tanh(s / softcap)
   /// Queries, and keys that are operands, turn as they are read.
   std::optional<RopeSpec> rope = std::nullopt;
-  KvForm form = KvForm::F32; ///< of the state
+  /// Of the state. Without one, BF16 says that keys and values are rounded to it before they are
+  /// multiplied; other forms are F32 then.
+  KvForm form = KvForm::F32;
 
   KvPartLayout keys() const { return {form, kvHeads, keyDim}; }
   KvPartLayout values() const { return {form, kvHeads, valueDim}; }

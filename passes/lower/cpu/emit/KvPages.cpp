@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Batch.h"
 #include "passes/lower/cpu/emit/KvCodes.h"
+#include "passes/lower/cpu/emit/KvPairs.h"
 
 using namespace mlir;
 
@@ -37,42 +38,68 @@ RowAddress rowAddress(const Code &code, Value memref, Value row, Value column) {
   return {elementAddress(code, alignedPointer(code, memref), place), stride};
 }
 
-void writeKey(const Code &code, const Isa &isa, const AttentionSpec &spec, Value ropeTable,
-              Value key, Value token, Value page, Value place) {
+/// Copies the token's keys, turned and transposed.
+static void writePlainKey(const Code &code, const Isa &isa, const AttentionSpec &spec,
+                          const KvSlot &slot, const KvRows &rows) {
   code.loop(0, spec.kvHeads, 1, [&](Value head) {
     Value base = code.mul(head, spec.keyDim);
-    forHead(code, isa, spec.rope.value_or(RopeSpec()), ropeTable, spec.keyDim, key, token, base,
-            [&](Value entry, Value vector) {
+    forHead(code, isa, spec.rope.value_or(RopeSpec()), rows.ropeTable, spec.keyDim, rows.key,
+            rows.token, base, [&](Value entry, Value vector) {
               Value row = code.add(base, entry);
               for (int64_t i = 0; i < cast<VectorType>(vector.getType()).getNumElements(); ++i) {
-                Value target = code.add(code.mul(code.add(row, i), kPageTokens), place);
+                Value target = code.add(code.mul(code.add(row, i), kPageTokens), slot.place);
                 Value one = code.make<vector::ExtractOp>(vector, llvm::ArrayRef<int64_t>{i});
-                storeAt(code, one, elementAddress(code, page, target));
+                storeAt(code, one, elementAddress(code, slot.page, target));
               }
             });
   });
 }
 
+static void writePlainValue(const Code &code, const Isa &isa, const AttentionSpec &spec,
+                            const KvSlot &slot, const KvRows &rows) {
+  Value values = byteOffset(code.builder, code.loc, slot.page, code.index(spec.keys().bytes()));
+  code.loop(0, spec.kvHeads, 1, [&](Value head) {
+    Value row = code.add(code.mul(head, kPageTokens), slot.place);
+    Value target = code.mul(row, spec.valueDim), source = code.mul(head, spec.valueDim);
+    code.pieces(spec.valueDim, isa.lanes(), [&](Value i, VectorType type) {
+      storeAt(code, code.loadVector(type, rows.value, {rows.token, code.add(source, i)}),
+              elementAddress(code, values, code.add(target, i)));
+    });
+  });
+}
+
 /// Rounds the token's heads into the page.
-static void writeCodes(const Code &code, const Isa &isa, const AttentionSpec &spec, Value key,
-                       Value value, Value token, Value page, Value place, Value ropeTable) {
+template <typename Codes>
+static void writeRounded(const Code &code, const Isa &isa, const AttentionSpec &spec,
+                         const KvSlot &slot, const KvRows &rows) {
   KvPartLayout keys = spec.keys(), values = spec.values();
   Type f32 = code.builder.getF32Type();
   code.stackScope([&] {
     Value row = code.stackBuffer(std::max(keys.paddedDim(), values.paddedDim()), f32);
-    Value valuePart = byteOffset(code.builder, code.loc, page, code.index(keys.bytes()));
+    Value valuePart = byteOffset(code.builder, code.loc, slot.page, code.index(keys.bytes()));
     code.loop(0, spec.kvHeads, 1, [&](Value head) {
-      forHead(code, isa, spec.rope.value_or(RopeSpec()), ropeTable, spec.keyDim, key, token,
-              code.mul(head, spec.keyDim),
+      forHead(code, isa, spec.rope.value_or(RopeSpec()), rows.ropeTable, spec.keyDim, rows.key,
+              rows.token, code.mul(head, spec.keyDim),
               [&](Value entry, Value vector) { code.storeVector(vector, row, {entry}); });
-      KvCodes(code, isa, keys, true).write(page, head, place, row);
+      Codes(code, isa, keys, true).write(slot.page, head, slot.place, row);
       code.pieces(spec.valueDim, isa.lanes(), [&](Value i, VectorType type) {
         Value source = code.add(code.mul(head, spec.valueDim), i);
-        code.storeVector(code.loadVector(type, value, {token, source}), row, {i});
+        code.storeVector(code.loadVector(type, rows.value, {rows.token, source}), row, {i});
       });
-      KvCodes(code, isa, values, false).write(valuePart, head, place, row);
+      Codes(code, isa, values, false).write(valuePart, head, slot.place, row);
     });
   });
+}
+
+void writeSlot(const Code &code, const Isa &isa, const AttentionSpec &spec, const KvSlot &slot,
+               const KvRows &rows) {
+  if (spec.form == KvForm::BF16)
+    return writeRounded<KvPairs>(code, isa, spec, slot, rows);
+  if (spec.keys().isQuantized())
+    return writeRounded<KvCodes>(code, isa, spec, slot, rows);
+  writePlainKey(code, isa, spec, slot, rows);
+  if (rows.value)
+    writePlainValue(code, isa, spec, slot, rows);
 }
 
 void emitKvWrite(OpBuilder &builder, Location loc, const Isa &isa, const AttentionSpec &spec,
@@ -83,20 +110,7 @@ void emitKvWrite(OpBuilder &builder, Location loc, const Isa &isa, const Attenti
     Value slot = loadI32(builder, loc, fields.slot, token);
     Value sequence = loadI32(builder, loc, fields.sequence, token);
     Value page = loadPage(builder, loc, kv, sequence, code.div(slot, kPageTokens));
-    Value place = code.rem(slot, kPageTokens);
-    if (spec.keys().isQuantized())
-      return writeCodes(code, isa, spec, key, value, token, page, place, ropeTable);
-    writeKey(code, isa, spec, ropeTable, key, token, page, place);
-    Value values =
-        byteOffset(builder, loc, page, code.index(pagePartBytes(spec.kvHeads, spec.keyDim)));
-    code.loop(0, spec.kvHeads, 1, [&](Value head) {
-      Value row = code.add(code.mul(head, kPageTokens), place);
-      Value target = code.mul(row, spec.valueDim), source = code.mul(head, spec.valueDim);
-      code.pieces(spec.valueDim, isa.lanes(), [&](Value i, VectorType type) {
-        storeAt(code, code.loadVector(type, value, {token, code.add(source, i)}),
-                elementAddress(code, values, code.add(target, i)));
-      });
-    });
+    writeSlot(code, isa, spec, {page, code.rem(slot, kPageTokens)}, {key, value, token, ropeTable});
   });
 }
 

@@ -9,11 +9,6 @@ namespace plexus::emit {
 
 constexpr int64_t kPageTokens = PLX_PAGE_TOKENS;
 
-/// Bytes of all heads' keys (or values) in a page.
-constexpr int64_t pagePartBytes(int64_t kvHeads, int64_t dim) {
-  return kvHeads * dim * kPageTokens * static_cast<int64_t>(sizeof(float));
-}
-
 /// The f32 at `base` (!llvm.ptr) + `elements` (index) as an address.
 mlir::Value elementAddress(const Code &code, mlir::Value base, mlir::Value elements);
 /// Vector accesses to f32 behind a pointer, with no more alignment than an f32 has.
@@ -29,10 +24,20 @@ RowAddress rowAddress(const Code &code, mlir::Value memref, mlir::Value row, mli
 /// Address of a memref<?xi8>'s first byte.
 mlir::Value bytesAddress(const Code &code, mlir::Value memref);
 
-/// Writes key[token, kvHeads * keyDim] of `spec`, transposed and turned by `ropeTable` where there
-/// is one, at `place` (index, slot in the page) of the page whose K starts at `page`.
-void writeKey(const Code &code, const Isa &isa, const AttentionSpec &spec, mlir::Value ropeTable,
-              mlir::Value key, mlir::Value token, mlir::Value page, mlir::Value place);
+/// A slot of a page: the address of the page's keys (!llvm.ptr), and the place in it (index).
+struct KvSlot {
+  mlir::Value page, place;
+};
+/// What goes there: row `token` of key [T, kvHeads * keyDim] and of value [T, kvHeads * valueDim].
+struct KvRows {
+  mlir::Value key;
+  mlir::Value value; ///< null with form F32: the keys alone
+  mlir::Value token;
+  mlir::Value ropeTable; ///< keys turn by it; or null
+};
+/// Writes one token in the form of `spec`.
+void writeSlot(const Code &code, const Isa &isa, const AttentionSpec &spec, const KvSlot &slot,
+               const KvRows &rows);
 
 } // namespace plexus::emit
 

@@ -3,6 +3,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Code.h"
+#include "passes/lower/cpu/emit/Pairs.h"
 #include "passes/lower/cpu/emit/ProductParts.h"
 #include "passes/lower/cpu/emit/QuantBlock.h"
 #include "llvm/Support/MathExtras.h"
@@ -57,7 +58,6 @@ private:
   Code::Values widen(Value packed);
   Value activation(const Source &source, Value row, Value unit, int64_t part);
   void prefetch(const Source &source, int64_t vectors, Value unit, int64_t unrolled);
-  Value dot(Value x, Value w, Value sum);
 
   Source packedBlock(Value block) const;
   Value loadPacked(const Source &source, Value unit, int64_t vector);
@@ -309,11 +309,8 @@ Code::Values ProductEmitter::widen(Value packed) {
     return {packed};
   if (spec.form.values == PackedValues::F16)
     return {code.make<arith::ExtFOp>(floats, packed)};
-  // bf16 is the upper half of f32.
-  Type type = packed.getType();
-  Value low = code.make<arith::ShLIOp>(packed, code.constant(type, 16));
-  Value high = code.make<arith::AndIOp>(packed, code.constant(type, -65536));
-  return {code.make<arith::BitcastOp>(floats, low), code.make<arith::BitcastOp>(floats, high)};
+  auto [first, second] = widenPairs(code, packed);
+  return {first, second};
 }
 
 /// x[row, k], or a pair of them, in all lanes.
@@ -340,7 +337,7 @@ Code::Values ProductEmitter::multiply(const Source &source, int64_t rows, int64_
       Value x = activation(source, code.add(row, r), unit, part);
       for (int64_t v = 0; v < vectors; ++v) {
         Value &sum = tile[r * vectors + v];
-        sum = dots ? dot(x, weights[v][part], sum) : code.fma(x, weights[v][part], sum);
+        sum = dots ? pairDot(code, x, weights[v][part], sum) : code.fma(x, weights[v][part], sum);
       }
     }
   return tile;
@@ -360,15 +357,6 @@ void ProductEmitter::prefetch(const Source &source, int64_t vectors, Value unit,
   for (int64_t i = 0; i < share * step; i += 64 / elementBytes())
     code.make<memref::PrefetchOp>(source.memref, ValueRange{code.add(place, i)}, /*isWrite=*/false,
                                   /*localityHint=*/3, /*isDataCache=*/true);
-}
-
-/// vdpbf16ps: sum + x[2i] w[2i] + x[2i+1] w[2i+1] in each lane.
-Value ProductEmitter::dot(Value x, Value w, Value sum) {
-  VectorType type = code.vectorType(2 * lanes, code.builder.getBF16Type());
-  Value pairs[] = {sum, code.make<vector::BitCastOp>(type, x),
-                   code.make<vector::BitCastOp>(type, w)};
-  auto name = code.builder.getStringAttr("llvm.x86.avx512bf16.dpbf16ps.512");
-  return code.make<LLVM::CallIntrinsicOp>(sum.getType(), name, ValueRange(pairs)).getResult(0);
 }
 
 } // namespace

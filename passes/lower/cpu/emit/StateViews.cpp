@@ -4,6 +4,7 @@
 #include "passes/lower/cpu/emit/Batch.h"
 #include "passes/lower/cpu/emit/KvCodes.h"
 #include "passes/lower/cpu/emit/KvPages.h"
+#include "passes/lower/cpu/emit/KvPairs.h"
 
 using namespace mlir;
 
@@ -115,7 +116,7 @@ void emitKvView(OpBuilder &builder, Location loc, const Isa &isa, const Attentio
   Slots slots(code, batch);
   bool keys = part == KvPart::Keys;
   int64_t dim = keys ? spec.keyDim : spec.valueDim;
-  int64_t skip = keys ? 0 : pagePartBytes(spec.kvHeads, spec.keyDim) / sizeof(float);
+  KvPartLayout layout = keys ? spec.keys() : spec.values();
   Value zero = code.constant(builder.getF32Type(), 0);
   auto forEntries = [&](llvm::function_ref<Value(Value head, Value entry)> element, Value sequence,
                         Value slot) {
@@ -132,21 +133,17 @@ void emitKvView(OpBuilder &builder, Location loc, const Isa &isa, const Attentio
     auto clear = [&] { forEntries([&](Value, Value) { return zero; }, sequence, slot); };
     auto copy = [&] {
       auto [page, present] = findPage(code, kv, sequence, code.div(slot, kPageTokens));
-      auto element = [&, page = page](Value head, Value entry) {
-        KvPartLayout layout = keys ? spec.keys() : spec.values();
-        if (layout.isQuantized()) {
-          Value part =
-              keys ? page : byteOffset(builder, loc, page, code.index(spec.keys().bytes()));
+      Value part = keys ? page : byteOffset(builder, loc, page, code.index(spec.keys().bytes()));
+      auto element = [&](Value head, Value entry) -> Value {
+        if (layout.isQuantized())
           return KvCodes(code, isa, layout, keys).element(part, head, place, entry);
-        }
+        if (layout.form == KvForm::BF16)
+          return KvPairs(code, isa, layout, keys).element(part, head, place, entry);
         Value column = code.add(code.mul(head, dim), entry);
         Value row = code.add(code.mul(head, kPageTokens), place);
         Value number = keys ? code.add(code.mul(column, kPageTokens), place)
                             : code.add(code.mul(row, dim), entry);
-        return code
-            .make<LLVM::LoadOp>(builder.getF32Type(),
-                                elementAddress(code, page, code.add(number, skip)))
-            .getResult();
+        return code.make<LLVM::LoadOp>(builder.getF32Type(), elementAddress(code, part, number));
       };
       code.ifElse(present, [&] { forEntries(element, sequence, slot); }, clear);
     };

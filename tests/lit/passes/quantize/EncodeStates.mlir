@@ -1,6 +1,6 @@
 // RUN: plexus-opt %s --plx-encode-states=kv=int8 | FileCheck %s
 // RUN: not plexus-opt %s --plx-encode-states=kv=int3 2>&1 | FileCheck %s --check-prefix=BAD
-// BAD: kv is 'int3'; known are f32, int8, int4
+// BAD: kv is 'int3'; known are auto, f32, bf16, int8, int4
 
 plx.model @m {
   // CHECK: plx.state @kv kind = kv : !attn.kv<2 x 16 x 16, int8>
