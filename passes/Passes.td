@@ -161,7 +161,8 @@ def MergeLinearMaps : Pass<"plx-merge-linear-maps", "mlir::ModuleOp"> {
     behind it, where one longer window with the pool's stride costs less. Two convolutions whose windows
     lie on different axes (a temporal and a spatial filter) become one dense convolution, or change places
     where each filter of the second one reads one channel of the first. A convolution over all of what is
-    left of a map becomes a product.
+    left of a map becomes a product, and a `plx.channel_affine` of rows becomes part of the `plx.linear` before
+    or behind it.
 
     Before (8 filters along 1000 samples of 22 channels, then 2 spatial filters for each):
     ```mlir
@@ -180,7 +181,8 @@ def MergeBanks : Pass<"plx-merge-banks", "mlir::ModuleOp"> {
   let summary = "Merge layers of subjects, sessions or days into one switched product";
   let description = [{
     Products of one input of which `brain.choose` keeps one for each row become a bank, of which only the
-    row's own layer is multiplied. A `plx.linear` before or behind a bank becomes part of its matrices
+    row's own layer is multiplied; so do matrices that `plx.embedding` gathers for each row (`plx.matmul` of
+    `[T, 1, K]` with `[T, K, N]`), which are then not copied. A `plx.linear` before or behind a bank becomes part of its matrices
     where that takes no more multiplications and no more memory. Weights are recipes, so that only they
     are rewritten.
 

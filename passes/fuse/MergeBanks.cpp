@@ -30,6 +30,8 @@ public:
       for (Operation &op : llvm::make_early_inc_range(segment.getBody().front())) {
         if (auto choose = dyn_cast<brain::ChooseOp>(op))
           changed = mergeChoice(choose);
+        else if (auto product = dyn_cast<plx::MatmulOp>(op))
+          changed = mergeGather(product);
         else if (auto bank = dyn_cast<brain::SwitchedLinearOp>(op))
           changed = foldBefore(bank);
         else if (auto linear = dyn_cast<plx::LinearOp>(op))
@@ -114,6 +116,41 @@ private:
             loc);
     for (plx::LinearOp layer : layers)
       layer.erase();
+    return true;
+  }
+
+  /// x [T, 1, K] times matrices that are gathered for each row, [T, K, N] or [T, N, K] transposed.
+  bool mergeGather(plx::MatmulOp product) {
+    auto rows = product.getLhs().getDefiningOp<plx::ReshapeOp>(),
+         matrix = product.getRhs().getDefiningOp<plx::ReshapeOp>();
+    auto gather = matrix ? matrix.getInput().getDefiningOp<plx::EmbeddingOp>() : plx::EmbeddingOp();
+    if (!rows || !gather || typeOf(product).getRank() != 3 || typeOf(product).getDimSize(1) != 1 ||
+        typeOf(rows.getInput()).getRank() != 2 || typeOf(matrix).getRank() != 3)
+      return false;
+    Attribute table = weights.recipeOf(gather.getTable());
+    if (!table)
+      return false;
+    bool transposed = product.getTransposed();
+    int64_t parts = typeOf(gather.getTable()).getDimSize(0), inputs = typeOf(rows).getDimSize(2),
+            columns = typeOf(product).getDimSize(2);
+    Attribute matrices = transposed
+                             ? r.reshape({parts, columns, inputs}, table)
+                             : r.transpose({0, 2, 1}, r.reshape({parts, inputs, columns}, table));
+    Location loc = joinedLocation(product.getLoc(), gather, "the matrices of a bank");
+    builder.setInsertionPoint(product);
+    Value weight =
+        weights.declare(builder, {gather.getTable()}, bankOf(matrices, parts, columns, inputs), loc,
+                        nameOf({gather.getTable()}));
+    auto type = RankedTensorType::get({typeOf(product).getDimSize(0), columns},
+                                      typeOf(product).getElementType());
+    Value made = brain::SwitchedLinearOp::create(builder, loc, type, rows.getInput(),
+                                                 gather.getIds(), weight, Value(), parts, columns);
+    Value shaped = plx::ReshapeOp::create(builder, loc, product.getType(), made);
+    product.getResult().replaceAllUsesWith(shaped);
+    product.erase();
+    for (Operation *op : {matrix.getOperation(), gather.getOperation(), rows.getOperation()})
+      if (op->use_empty())
+        op->erase();
     return true;
   }
 

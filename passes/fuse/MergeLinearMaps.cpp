@@ -58,7 +58,9 @@ public:
       changed = false;
       for (Operation &op : llvm::make_early_inc_range(segment.getBody().front())) {
         if (auto affine = dyn_cast<plx::ChannelAffineOp>(op))
-          changed = foldAffine(affine);
+          changed = foldAffine(affine) || foldIntoProduct(affine);
+        else if (auto linear = dyn_cast<plx::LinearOp>(op))
+          changed = foldBeforeProduct(linear);
         else if (auto pool = dyn_cast<plx::PoolWindowOp>(op))
           changed = mergePool(pool);
         else if (auto conv = dyn_cast<plx::ConvOp>(op))
@@ -154,6 +156,58 @@ private:
     return llvm::any_of(pool.getAxes(), [](const plx::WindowAxis &axis) {
       return axis.begin || axis.end || axis.dilation != 1;
     });
+  }
+
+  /// scale (w x + b) + shift of rows is one product.
+  bool foldIntoProduct(plx::ChannelAffineOp affine) {
+    auto linear = affine.getInput().getDefiningOp<plx::LinearOp>();
+    if (!linear || !linear->hasOneUse() || typeOf(affine).getRank() != 2 || !isF32(linear))
+      return false;
+    Attribute weight = recipeOf(linear.getWeight()), bias = recipeOf(linear.getBias()),
+              scale = recipeOf(affine.getScale()), shift = recipeOf(affine.getShift());
+    if (!weight || !bias != !linear.getBias() || !scale || !shift)
+      return false;
+    bias = bias ? r.sum({r.einsum("o,o->o", {bias, scale}), shift}) : shift;
+    builder.setInsertionPoint(affine);
+    Location loc = joinedLocation(linear.getLoc(), affine, "folded into the product's weight");
+    replaceProduct(affine, linear, linear.getInput(), r.einsum("ok,o->ok", {weight, scale}), bias,
+                   affine, loc);
+    linear.erase();
+    return true;
+  }
+
+  /// w (scale x + shift) + b of rows is one product.
+  bool foldBeforeProduct(plx::LinearOp linear) {
+    auto affine = linear.getInput().getDefiningOp<plx::ChannelAffineOp>();
+    if (!affine || !affine->hasOneUse() || typeOf(affine).getRank() != 2 || !isF32(linear))
+      return false;
+    Attribute weight = recipeOf(linear.getWeight()), bias = recipeOf(linear.getBias()),
+              scale = recipeOf(affine.getScale()), shift = recipeOf(affine.getShift());
+    if (!weight || !bias != !linear.getBias() || !scale || !shift)
+      return false;
+    Attribute moved = r.einsum("ok,k->o", {weight, shift});
+    bias = bias ? r.sum({bias, moved}) : moved;
+    builder.setInsertionPoint(linear);
+    Location loc = joinedLocation(linear.getLoc(), affine, "folded into the product's weight");
+    replaceProduct(linear, linear, affine.getInput(), r.einsum("ok,k->ok", {weight, scale}), bias,
+                   affine, loc);
+    affine.erase();
+    return true;
+  }
+
+  static bool isF32(plx::LinearOp linear) {
+    return typeOf(linear.getWeight()).getElementType().isF32() &&
+           linear.getType().getElementType().isF32();
+  }
+
+  /// A product of new weights, made of those of `linear` and `affine`, in place of `op`.
+  void replaceProduct(Operation *op, plx::LinearOp linear, Value input, Attribute weight,
+                      Attribute bias, plx::ChannelAffineOp affine, Location loc) {
+    Value matrix = declare({linear.getWeight(), affine.getScale()}, weight, loc);
+    Value added = declare({linear.getBias(), affine.getShift(), linear.getWeight()}, bias, loc);
+    Value product = plx::LinearOp::create(builder, loc, input, matrix, added);
+    op->getResult(0).replaceAllUsesWith(product);
+    op->erase();
   }
 
   //===--- Mean pooling ---===//

@@ -25,6 +25,9 @@ Attribute Recipes::concat(int64_t axis, ArrayRef<Attribute> parts) const {
 Attribute Recipes::slice(int64_t axis, int64_t begin, int64_t size, Attribute of) const {
   return plx::SliceRecipeAttr::get(context, axis, begin, size, of);
 }
+Attribute Recipes::transpose(ArrayRef<int64_t> order, Attribute of) const {
+  return plx::TransposeRecipeAttr::get(context, order, of);
+}
 Attribute Recipes::reshape(ArrayRef<int64_t> shape, Attribute of) const {
   return plx::ReshapeRecipeAttr::get(context, shape, of);
 }

@@ -18,6 +18,7 @@ struct Recipes {
   mlir::Attribute box(int64_t axis, int64_t count, mlir::Attribute of) const;
   mlir::Attribute concat(int64_t axis, llvm::ArrayRef<mlir::Attribute> parts) const;
   mlir::Attribute slice(int64_t axis, int64_t begin, int64_t size, mlir::Attribute of) const;
+  mlir::Attribute transpose(llvm::ArrayRef<int64_t> order, mlir::Attribute of) const;
   mlir::Attribute reshape(llvm::ArrayRef<int64_t> shape, mlir::Attribute of) const;
 };
 

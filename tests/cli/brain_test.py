@@ -1,6 +1,7 @@
 """Decoders with layers of subjects: what a run picks, and what it refuses."""
 import json
 import os
+import shutil
 import struct
 
 from harness import CommandTest, KJV, main, path, plexus
@@ -125,6 +126,28 @@ class Speech(Decoder):
         for row in (ids[:28], ids[28:]):
             count = sum(i >= 0 for i in row)
             self.assertTrue(all(0 < i < 12 for i in row[:count]) and set(row[count:]) <= {-1})
+
+
+class Configs(CommandTest):
+    def test_sizes_that_the_weights_contradict(self):
+        for name, field, value, says in (
+                ("brainmodule", "harmonics", 5, ("attention.cos", "harmonics", "[12, 5, 5]")),
+                ("brainmodule", "subjects", 5, ("subject", "[5, 12, 12]")),
+                ("atm", "subjects", 0, ("subjects", "1 or more")),
+                ("atm", "kernel", 9, ("tsconv.0.weight", "kernel", "[6, 1, 1, 9]")),
+                ("atm", "gallery", 4, ("gallery", "5 rows or more")),
+                ("speech-gru", "days", 4, ("day_weights", "days", "[4, 16, 16]")),
+                ("speech-gru", "blank", 12, ("blank", "12 classes")),
+                ("speech-gru", "activation", "elu", ("activation", "softsign"))):
+            model = path("changed-%s-%s" % (name, field))
+            os.makedirs(model)
+            with open(os.path.join(EXAMPLES, name, "config.json"), encoding="utf-8") as file:
+                config = json.load(file)
+            config[field] = value
+            with open(os.path.join(model, "config.json"), "w", encoding="utf-8") as file:
+                json.dump(config, file)
+            shutil.copy(os.path.join(EXAMPLES, name, "model.safetensors"), model)
+            self.refused(1, "compile", model, "-o", path("changed.plx"), says=says)
 
 
 if __name__ == "__main__":

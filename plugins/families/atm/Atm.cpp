@@ -1,10 +1,13 @@
 // ATM (Li et al., 2024): an EEG encoder whose tokens are channels, with a token for the subject,
 // and a convolutional head to an image embedding.
+#include "../common/Shapes.h"
+
 #include <plexus/brain.hpp>
 #include <plexus/family.hpp>
 #include <plexus/plugin.hpp>
 
 using namespace plexus::graph;
+namespace families = plexus::families;
 
 namespace {
 
@@ -89,13 +92,16 @@ static void build(const Config &c, Builder &b) {
   Atm m{c, b};
   if (const std::string name = c.string("activation", "gelu_erf"); name != "gelu_erf")
     c.refuse("activation", "'" + name + "'", "gelu_erf");
-  c.inert({"family", "filters", "kernel", "embed"}); // Their weights say these.
+  c.inert({"family"});
+  const int64_t filters = c.integer("filters");
+  families::expectShape(c, b, "tsconv.0.weight", {filters, 1, 1, c.integer("kernel")},
+                        "filters and kernel");
+  families::expectShape(c, b, "projection.weight", {c.integer("embed"), filters, 1, 1},
+                        "embed and filters");
   b.info("task", "graph");
   b.info("layers", m.layers);
-  std::vector<float> known; // Others have no token.
-  for (int64_t i = 0; i < m.subjects; ++i)
-    known.push_back(static_cast<float>(i));
-  b.requiredInt("subject", known);
+  // Others have no token.
+  b.requiredInt("subject", families::numbersUpTo(c, "subjects", m.subjects));
   const Arg x = Builder::rows({m.channels, m.samples}), subject = Builder::ids(),
             rows = Builder::rows({m.channels + 1, m.width});
   auto embed = b.segment("embed", {x, subject});

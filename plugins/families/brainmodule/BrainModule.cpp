@@ -1,10 +1,13 @@
 // The BrainModule (Défossez et al., 2023; Benchetrit et al., 2024): attention over sensor
 // positions, a layer for each subject, dilated residual convolutions, gated units.
+#include "../common/Shapes.h"
+
 #include <plexus/brain.hpp>
 #include <plexus/family.hpp>
 #include <plexus/plugin.hpp>
 
 using namespace plexus::graph;
+namespace families = plexus::families;
 
 namespace {
 
@@ -52,19 +55,15 @@ struct BrainModule {
     b.endSegment({brain::switchedLinear(b, x, subject, weight, {}, subjects, channels)});
   }
 
-  /// GELU(BN(conv(x))): the batch norm is part of the product's weight.
+  /// GELU(BN(conv(x))); the batch norm becomes part of the product's weight.
   Value normedConv(Value x, Value batch, const std::string &name, int64_t in, int64_t dilation) {
-    const std::string conv = name + ".conv", bn = name + ".bn";
+    const std::string conv = name + ".conv";
     const int64_t k = taps(conv);
-    Recipe scale =
-        b.einsum("o,o->o", {b.rsqrt(b.source(bn + ".running_var"), eps), b.source(bn + ".weight")});
-    Recipe weight = b.einsum("oik,o->oik", {b.source(conv + ".weight"), scale});
-    Recipe shift = b.scaled(b.einsum("o,o->o", {b.source(bn + ".running_mean"), scale}), -1);
-    Recipe bias = b.sum(
-        {b.einsum("o,o->o", {b.source(conv + ".bias"), scale}), shift, b.source(bn + ".bias")});
     Value around = brain::context(b, x, batch, k, dilation, dilation * (k / 2));
-    Value w = b.param(conv + ".weight", brain::contextWeight(b, weight, hidden, in, k));
-    return b.activation(b.linear(around, w, b.param(conv + ".bias", bias)), "gelu");
+    Value w = b.param(conv + ".weight",
+                      brain::contextWeight(b, b.source(conv + ".weight"), hidden, in, k));
+    Value y = b.linear(around, w, b.param(conv + ".bias"));
+    return b.activation(brain::batchNorm(b, y, name + ".bn", eps), "gelu");
   }
 
   /// A half of the rows of the convolution `name`: 0 the values, 1 their gates.
@@ -121,15 +120,16 @@ void build(const Config &c, Builder &b) {
     return c.refuse("blocks", std::to_string(m.blocks), "1 or more");
   if (m.sensors < 1)
     return c.refuse("max_sensors", std::to_string(m.sensors), "1 or more");
-  c.inert({"family", "harmonics", "dropout"}); // The shapes of attention.* say the harmonics.
+  c.inert({"family", "dropout"});
+  families::expectShape(c, b, "attention.cos", {m.channels, m.harmonics, m.harmonics},
+                        "virtual_channels and harmonics");
+  families::expectShape(c, b, "subject", {m.subjects, m.channels, m.channels},
+                        "subjects and virtual_channels");
   b.info("task", "sequence");
   b.info("context", kContext);
   b.info("layers", m.blocks);
   b.info("hidden_size", m.hidden);
-  std::vector<float> known;
-  for (int64_t subject = 0; subject < m.subjects; ++subject)
-    known.push_back(static_cast<float>(subject));
-  b.requiredInt("subject", known);
+  b.requiredInt("subject", families::numbersUpTo(c, "subjects", m.subjects));
   b.intOption("sensors", m.sensors);
   m.sensorSegment();
   for (int64_t i = 0; i < m.blocks; ++i)

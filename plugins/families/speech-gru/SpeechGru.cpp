@@ -1,6 +1,7 @@
 // Speech from neural activity (Willett et al., 2023): a layer for each recording day, frames of
 // samples, GRU layers from a learned start, and logits of CTC labels.
 #include "../common/Sequences.h"
+#include "../common/Shapes.h"
 
 #include <plexus/brain.hpp>
 #include <plexus/plugin.hpp>
@@ -117,10 +118,10 @@ void build(const Config &c, Builder &b) {
                     "one of the " + std::to_string(m.classes) + " classes");
   c.inert({"family", "dropout"});
   families::describeSequences(b, m.layers * m.directions, m.hidden);
-  std::vector<float> known;
-  for (int64_t day = 0; day < m.days; ++day)
-    known.push_back(static_cast<float>(day));
-  b.requiredInt("day", known);
+  families::expectShape(c, b, "day_weights", {m.days, m.channels, m.channels}, "days and channels");
+  families::expectShape(c, b, "out.weight", {m.classes, m.directions * m.hidden},
+                        "classes and hidden");
+  b.requiredInt("day", families::numbersUpTo(c, "days", m.days));
   if (m.directions == 1) {
     b.carryState("h", {m.hidden});
     b.carryState("label", {1});

@@ -132,6 +132,27 @@ TEST(MergeBanks, ChoiceAndNeighboursBecomeOneSwitchedProduct) {
   EXPECT_LE(both.fast.info().weights.size(), 2u); // A bank and its bias.
 }
 
+TEST(MergeBanks, GatheredMatricesAreABank) {
+  for (bool transposed : {false, true}) {
+    std::string shape = transposed ? "tensor<?x4x6xf32>" : "tensor<?x6x4xf32>";
+    Both both("plx.model @m {\n plx.weight @t : tensor<7x24xf32> = #plx.source<\"t\" : "
+              "tensor<7x24xf32>>\n plx.segment @s(%x: tensor<?x6xf32>, %i: tensor<?xi32>, "
+              "%batch: !plx.batch) -> tensor<?x4xf32> {\n"
+              " %t = plx.param @t : tensor<7x24xf32>\n"
+              " %0 = plx.embedding %i, %t : (tensor<?xi32>, tensor<7x24xf32>) -> tensor<?x24xf32>\n"
+              " %1 = plx.reshape %0 : tensor<?x24xf32> -> " +
+              shape + "\n %2 = plx.reshape %x : tensor<?x6xf32> -> tensor<?x1x6xf32>\n" +
+              " %3 = plx.matmul %2, %1 " + (transposed ? "transposed " : "") +
+              ": (tensor<?x1x6xf32>, " + shape +
+              ") -> tensor<?x1x4xf32>\n %4 = plx.reshape %3 : tensor<?x1x4xf32> -> "
+              "tensor<?x4xf32>\n plx.return %4 : tensor<?x4xf32>\n }\n}");
+    std::vector<int32_t> index{3, 3, 0, 6, 5, 5, 1, 2, 4, 4, 4};
+    Floats x = randomValues(11 * 6, 17);
+    expectNear(both.fast(RaggedBatch({11}), {x, bits(index)})[0],
+               both.plain(RaggedBatch({11}), {x, bits(index)})[0]);
+  }
+}
+
 TEST(OfSequence, GivesEachTokenWhatItsSequenceHas) {
   Both spread(R"(plx.model @m {
   plx.segment @s(%x: tensor<?x3xf32>, %i: tensor<?x3xf32> {plx.rows = "S"}, %batch: !plx.batch) -> tensor<?x3xf32> {
@@ -270,24 +291,24 @@ TEST(SensorAttention, EqualsItsDecompositionForAnyNumberOfSensors) {
 //===--- Retrieval ----------------------------------------------------------------------------===//
 
 constexpr const char *kRetrieve = R"(plx.model @m {
-  plx.segment @s(%x: tensor<?x19xf32>, %g: tensor<90x19xf32>, %n: tensor<1xi32>, %batch: !plx.batch) -> (tensor<?x90xf32>, tensor<?x7xi32>) {
-    %c, %t = brain.retrieve %x, %g count %n {top_k = 7 : i64} : (tensor<?x19xf32>, tensor<90x19xf32>, tensor<1xi32>) -> (tensor<?x90xf32>, tensor<?x7xi32>)
+  plx.segment @s(%x: tensor<?x77xf32>, %g: tensor<90x77xf32>, %n: tensor<1xi32>, %batch: !plx.batch) -> (tensor<?x90xf32>, tensor<?x7xi32>) {
+    %c, %t = brain.retrieve %x, %g count %n {top_k = 7 : i64} : (tensor<?x77xf32>, tensor<90x77xf32>, tensor<1xi32>) -> (tensor<?x90xf32>, tensor<?x7xi32>)
     plx.return %c, %t : tensor<?x90xf32>, tensor<?x7xi32>
   }
 })";
 
 TEST(Retrieve, FindsTheBestOfTheRowsThatAreThere) {
   Both both(kRetrieve);
-  Floats gallery = randomValues(90 * 19, 2);
-  for (int32_t d = 0; d < 19; ++d) {
-    gallery[40 * 19 + d] = gallery[3 * 19 + d]; // Equal rows: the earlier one first.
-    gallery[5 * 19 + d] = 0;
-    gallery[6 * 19 + d] = NAN;
+  Floats gallery = randomValues(90 * 77, 2);
+  for (int32_t d = 0; d < 77; ++d) {
+    gallery[40 * 77 + d] = gallery[3 * 77 + d]; // Equal rows: the earlier one first.
+    gallery[5 * 77 + d] = 0;
+    gallery[6 * 77 + d] = NAN;
   }
   for (int32_t count : {1, 4, 41, 90})
     for (int32_t rows : {1, 5}) {
-      Floats x = randomValues(rows * 19, 11);
-      std::copy_n(gallery.begin() + 3 * 19, 19, x.begin());
+      Floats x = randomValues(rows * 77, 11);
+      std::copy_n(gallery.begin() + 3 * 77, 77, x.begin());
       auto fast = both.fast(RaggedBatch({rows}), {x, gallery, bits({count})});
       auto plain = both.plain(RaggedBatch({rows}), {x, gallery, bits({count})});
       expectNear(fast[0], plain[0]);
@@ -334,28 +355,28 @@ std::vector<int32_t> nearest(const float *x, const Floats &books, int64_t count,
 TEST(VectorQuantize, FindsTheNearestCodesInACascade) {
   for (bool cosine : {false, true})
     for (int64_t count : {1, 3}) {
-      std::string books = "tensor<" + std::to_string(count) + "x33x17xf32>",
+      std::string books = "tensor<" + std::to_string(count) + "x33x45xf32>",
                   codes = "tensor<?x" + std::to_string(count) + "xi32>";
-      Both both("plx.model @m {\n plx.segment @s(%x: tensor<?x17xf32>, %z: " + books +
-                ", %batch: !plx.batch) -> (tensor<?x17xf32>, " + codes +
+      Both both("plx.model @m {\n plx.segment @s(%x: tensor<?x45xf32>, %z: " + books +
+                ", %batch: !plx.batch) -> (tensor<?x45xf32>, " + codes +
                 ") {\n %y, %i = brain.vector_quantize %x, %z " + (cosine ? "{cosine} " : "") +
-                ": tensor<?x17xf32>, " + books + " -> tensor<?x17xf32>, " + codes +
-                "\n plx.return %y, %i : tensor<?x17xf32>, " + codes + "\n }\n}");
-      Floats z = randomValues(count * 33 * 17, 21);
+                ": tensor<?x45xf32>, " + books + " -> tensor<?x45xf32>, " + codes +
+                "\n plx.return %y, %i : tensor<?x45xf32>, " + codes + "\n }\n}");
+      Floats z = randomValues(count * 33 * 45, 21);
       for (int32_t rows : {1, 7, 65}) {
-        Floats x = randomValues(rows * 17, 22);
+        Floats x = randomValues(rows * 45, 22);
         auto fast = both.fast(RaggedBatch({rows}), {x, z});
         auto plain = both.plain(RaggedBatch({rows}), {x, z});
         expectNear(fast[0], plain[0]);
         EXPECT_EQ(fast[1].size(), static_cast<size_t>(rows * count));
         std::vector<int32_t> expected;
         for (int32_t t = 0; t < rows; ++t)
-          for (int32_t code : nearest(x.data() + t * 17, z, count, 33, 17, cosine))
+          for (int32_t code : nearest(x.data() + t * 45, z, count, 33, 45, cosine))
             expected.push_back(code);
         EXPECT_EQ(integers(fast[1]), expected);
         EXPECT_EQ(integers(plain[1]), expected);
       }
-      Floats broken(17, NAN); // Code 0, by both ways.
+      Floats broken(45, NAN); // Code 0, by both ways.
       EXPECT_EQ(integers(both.fast(RaggedBatch({1}), {broken, z})[1])[0], 0);
       EXPECT_EQ(integers(both.plain(RaggedBatch({1}), {broken, z})[1])[0], 0);
     }

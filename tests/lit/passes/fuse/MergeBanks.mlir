@@ -10,6 +10,7 @@ plx.model @m {
   plx.weight @narrow : tensor<16x16xf32> = #plx.source<"narrow" : tensor<16x16xf32>>
   plx.weight @shift : tensor<16xf32> = #plx.source<"shift" : tensor<16xf32>>
   plx.weight @bank : tensor<256x16xf32> = #plx.source<"bank" : tensor<256x16xf32>>
+  plx.weight @table : tensor<7x24xf32> = #plx.source<"table" : tensor<7x24xf32>>
   plx.weight @wide : tensor<400x20xf32> = #plx.source<"wide" : tensor<400x20xf32>>
 
   // CHECK-DAG: plx.weight @a.bank : tensor<128x16xf32> = #plx.reshape<[128, 16], #plx.concat<1, [#plx.concat<0, [#plx.reshape<[1, 20, 16], #plx.source<"a"
@@ -64,5 +65,18 @@ plx.model @m {
     %1 = plx.linear %z, %b : (tensor<?x16xf32>, tensor<20x16xf32>) -> tensor<?x20xf32>
     %2 = brain.choose %i of %0, %1 : tensor<?xi32>, tensor<?x20xf32>, tensor<?x20xf32>
     plx.return %2 : tensor<?x20xf32>
+  }
+  // Matrices that are gathered for each row are a bank, too.
+  // CHECK-LABEL: plx.segment @gathered
+  // CHECK-NOT: plx.embedding
+  // CHECK: %[[G:.*]] = brain.switched_linear %arg0, %arg1, %{{.*}} {columns = 4 : i64, parts = 7 : i64} : (tensor<?x6xf32>, tensor<?xi32>, tensor<448x6xf32>) -> tensor<?x4xf32>
+  plx.segment @gathered(%x: tensor<?x6xf32>, %i: tensor<?xi32>, %batch: !plx.batch) -> tensor<?x4xf32> {
+    %t = plx.param @table : tensor<7x24xf32>
+    %0 = plx.embedding %i, %t : (tensor<?xi32>, tensor<7x24xf32>) -> tensor<?x24xf32>
+    %1 = plx.reshape %0 : tensor<?x24xf32> -> tensor<?x6x4xf32>
+    %2 = plx.reshape %x : tensor<?x6xf32> -> tensor<?x1x6xf32>
+    %3 = plx.matmul %2, %1 : (tensor<?x1x6xf32>, tensor<?x6x4xf32>) -> tensor<?x1x4xf32>
+    %4 = plx.reshape %3 : tensor<?x1x4xf32> -> tensor<?x4xf32>
+    plx.return %4 : tensor<?x4xf32>
   }
 }

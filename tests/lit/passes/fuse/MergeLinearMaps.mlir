@@ -10,6 +10,8 @@ plx.model @m {
   plx.weight @s : tensor<8xf32> = #plx.source<"s" : tensor<8xf32>>
   plx.weight @t : tensor<8xf32> = #plx.source<"t" : tensor<8xf32>>
   plx.weight @short : tensor<8x4x13xf32> = #plx.source<"short" : tensor<8x4x13xf32>>
+  plx.weight @rowsin : tensor<8x12xf32> = #plx.source<"rowsin" : tensor<8x12xf32>>
+  plx.weight @rowsout : tensor<12x8xf32> = #plx.source<"rowsout" : tensor<12x8xf32>>
   plx.weight @all : tensor<5x4x100xf32> = #plx.source<"all" : tensor<5x4x100xf32>>
 
   // CHECK-DAG: plx.weight @{{.*}} : tensor<8x1x22x64xf32> = #plx.reshape<[8, 1, 22, 64], #plx.einsum<"gpqhi,gqcst->gpchsit"
@@ -71,5 +73,23 @@ plx.model @m {
     %w = plx.param @all : tensor<5x4x100xf32>
     %0 = plx.conv %x, %w : (tensor<?x4x100xf32>, tensor<5x4x100xf32>) -> tensor<?x5x1xf32>
     plx.return %0 : tensor<?x5x1xf32>
+  }
+  // Batch norm of rows is part of the product before it, or behind it.
+  // CHECK-LABEL: plx.segment @rows
+  // CHECK-NOT: plx.channel_affine
+  // CHECK: %[[H:.*]] = plx.linear %arg0, %{{.*}} bias %{{.*}} : (tensor<?x12xf32>, tensor<8x12xf32>, tensor<8xf32>)
+  // CHECK: %[[G:.*]] = plx.activation relu %[[H]]
+  // CHECK: plx.linear %[[G]], %{{.*}} bias %{{.*}} : (tensor<?x8xf32>, tensor<12x8xf32>, tensor<12xf32>)
+  plx.segment @rows(%x: tensor<?x12xf32>, %batch: !plx.batch) -> tensor<?x12xf32> {
+    %w = plx.param @rowsin : tensor<8x12xf32>
+    %v = plx.param @rowsout : tensor<12x8xf32>
+    %s = plx.param @s : tensor<8xf32>
+    %t = plx.param @t : tensor<8xf32>
+    %0 = plx.linear %x, %w : (tensor<?x12xf32>, tensor<8x12xf32>) -> tensor<?x8xf32>
+    %1 = plx.channel_affine %0, %s, %t : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+    %2 = plx.activation relu %1 : tensor<?x8xf32>
+    %3 = plx.channel_affine %2, %s, %t : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+    %4 = plx.linear %3, %v : (tensor<?x8xf32>, tensor<12x8xf32>) -> tensor<?x12xf32>
+    plx.return %4 : tensor<?x12xf32>
   }
 }
