@@ -1,5 +1,6 @@
 // ATM (Li et al., 2024): an EEG encoder whose tokens are channels, with a token for the subject,
 // and a convolutional head to an image embedding.
+#include "../common/Sequences.h"
 #include "../common/Shapes.h"
 
 #include <plexus/brain.hpp>
@@ -18,6 +19,7 @@ struct Atm {
   int64_t channels = c.integer("channels"), samples = c.integer("samples"),
           width = c.integer("d_model"), heads = c.integer("heads"), layers = c.integer("layers"),
           outputs = c.integer("outputs"), subjects = c.integer("subjects");
+  std::string activation = families::readSequenceActivation(c, "activation");
   double layerEps = c.number("layer_norm_eps", 1e-5), batchEps = c.number("batch_norm_eps", 1e-5);
 
   Value affine(Value v, const std::string &name) {
@@ -49,7 +51,7 @@ struct Atm {
     };
     const Value mixed = brain::attention(b, part(0), part(1), part(2), heads);
     h = norm(b.add(affine(mixed, a + "out_proj"), h), p + "norm1");
-    const Value inner = b.activation(affine(h, p + "linear1"), "gelu");
+    const Value inner = b.activation(affine(h, p + "linear1"), activation);
     return norm(b.add(affine(inner, p + "linear2"), h), p + "norm2");
   }
 
@@ -69,7 +71,7 @@ struct Atm {
       return x;
     x = brain::permute(b, b.reshape(x, {map[1], map[3]}), {0, 2, 1});
     x = affine(b.reshape(x, {map[1] * map[3]}), "proj.0");
-    return norm(b.add(affine(b.activation(x, "gelu"), "proj.1"), x), "proj.2");
+    return norm(b.add(affine(b.activation(x, activation), "proj.1"), x), "proj.2");
   }
 };
 
@@ -90,8 +92,6 @@ static void retrievalSegment(Builder &b, int64_t outputs, int64_t gallery, int64
 
 static void build(const Config &c, Builder &b) {
   Atm m{c, b};
-  if (const std::string name = c.string("activation", "gelu_erf"); name != "gelu_erf")
-    c.refuse("activation", "'" + name + "'", "gelu_erf");
   c.inert({"family"});
   const int64_t filters = c.integer("filters");
   families::expectShape(c, b, "tsconv.0.weight", {filters, 1, 1, c.integer("kernel")},

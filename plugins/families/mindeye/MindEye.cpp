@@ -1,9 +1,13 @@
 // fMRI to image embeddings in the manner of MindEye (Scotti et al., 2023 and 2024): a ridge map for
 // each subject's voxels, a residual backbone that all subjects share, and a contrastive head.
+#include "../common/Sequences.h"
+#include "../common/Shapes.h"
+
 #include <plexus/family.hpp>
 #include <plexus/plugin.hpp>
 
 using namespace plexus::graph;
+namespace families = plexus::families;
 
 namespace {
 
@@ -12,6 +16,7 @@ struct MindEye {
   Builder &b;
   int64_t hidden = c.integer("hidden"), blocks = c.integer("blocks"), tokens = c.integer("tokens"),
           width = c.integer("clip_dim");
+  std::string activation = families::readSequenceActivation(c, "activation");
   double eps = c.number("layer_norm_eps", 1e-5);
 
   Value affine(Value x, const std::string &name) {
@@ -20,7 +25,7 @@ struct MindEye {
   /// Linear(gelu(LN(x))).
   Value mix(Value x, const std::string &norm, const std::string &linear) {
     Value h = b.layerNorm(x, b.param(norm + ".weight"), b.param(norm + ".bias"), eps);
-    return affine(b.activation(h, "gelu"), linear);
+    return affine(b.activation(h, activation), linear);
   }
 
   static std::string ridge(size_t subject) { return "ridge." + std::to_string(subject); }
@@ -56,17 +61,12 @@ struct MindEye {
 
 void build(const Config &c, Builder &b) {
   MindEye m{c, b};
-  if (const std::string name = c.string("activation", "gelu_erf"); name != "gelu_erf")
-    c.refuse("activation", "'" + name + "'", "gelu_erf");
   const std::vector<float> voxels = c.numbers("voxels");
   if (voxels.empty())
     return c.refuse("voxels", "empty", "the number of voxels of each subject");
   b.info("task", "graph");
   b.info("layers", m.blocks);
-  std::vector<float> known;
-  for (size_t s = 0; s < voxels.size(); ++s)
-    known.push_back(static_cast<float>(s));
-  b.requiredInt("subject", known);
+  b.requiredInt("subject", families::numbersUpTo(c, "voxels", static_cast<int64_t>(voxels.size())));
   m.segments(voxels);
   for (size_t s = 0; s < voxels.size(); ++s)
     m.schedule(s, static_cast<int64_t>(voxels[s]));
