@@ -39,7 +39,8 @@ public:
   plx_recipe scale(plx_recipe of, double factor);
   plx_recipe offset(plx_recipe of, double addend);
   plx_recipe constant(const float *data, llvm::ArrayRef<int64_t> shape);
-  /// Recipes of arithmetic: "sum", "einsum", "box", "renorm", "rsqrt" (family.h).
+  /// Recipes of arithmetic: "sum", "einsum", "box", "renorm", "rsqrt",
+  /// "exp" (family.h).
   plx_recipe namedRecipe(llvm::StringRef kind, llvm::ArrayRef<plx_recipe> parts,
                          llvm::ArrayRef<const plx_attr *> attrs);
   int32_t weight(llvm::StringRef name, plx_recipe recipe);

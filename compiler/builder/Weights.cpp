@@ -173,13 +173,14 @@ plx_recipe GraphBuilder::namedRecipe(llvm::StringRef kind, llvm::ArrayRef<plx_re
                  *axis = findAttr(attrs, "axis", PLX_ATTR_INT),
                  *count = findAttr(attrs, "count", PLX_ATTR_INT);
   bool joins = kind == "sum" || (kind == "einsum" && axes && axes->s);
-  bool changes = parts.size() == 1 && (((kind == "renorm" || kind == "rsqrt") && number) ||
-                                       (kind == "box" && axis && count));
+  bool changes =
+      parts.size() == 1 && (kind == "exp" || ((kind == "renorm" || kind == "rsqrt") && number) ||
+                            (kind == "box" && axis && count));
   if (ok() && !joins && !changes)
     return fail(Code::InvalidArgument,
                 "recipe '" + kind.str() +
                     "' does not exist or misses an attribute; known are sum, "
-                    "einsum (axes), box (axis, count), renorm (number), rsqrt (number)"),
+                    "einsum (axes), box (axis, count), renorm (number), rsqrt (number), exp"),
            kFailed;
   return derive(parts, [&](EmitError emit, llvm::ArrayRef<Attribute> values) -> Attribute {
     if (kind == "sum")
@@ -188,6 +189,8 @@ plx_recipe GraphBuilder::namedRecipe(llvm::StringRef kind, llvm::ArrayRef<plx_re
       return plx::EinsumRecipeAttr::getChecked(emit, &context, llvm::StringRef(axes->s), values);
     if (kind == "box")
       return plx::BoxRecipeAttr::getChecked(emit, &context, axis->i, count->i, values[0]);
+    if (kind == "exp")
+      return plx::ExpRecipeAttr::get(&context, values[0]);
     FloatAttr value = b.getF64FloatAttr(number->f);
     if (kind == "renorm")
       return plx::RenormRecipeAttr::get(&context, value, values[0]);

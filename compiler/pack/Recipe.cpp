@@ -102,7 +102,7 @@ Status inferShape(Recipe &r) {
     PLX_RETURN_IF_ERROR(inferShape(part));
   static constexpr Status (*kInfer[])(Recipe &) = {
       nullptr,   inferJoin, inferJoin, inferSlice, inferTranspose, inferReshape, inferSame,
-      inferSame, inferSame, inferSum,  inferBox,   inferRenorm,    inferEinsum};
+      inferSame, inferSame, inferSame, inferSum,   inferBox,       inferRenorm,  inferEinsum};
   return r.kind == Recipe::Kind::Source ? Status::ok() : kInfer[static_cast<size_t>(r.kind)](r);
 }
 
@@ -282,6 +282,8 @@ constexpr auto kRsqrt = [](float x, float addend) {
   return static_cast<float>(1 / std::sqrt(double(x) + double(addend)));
 };
 
+constexpr auto kExp = [](float x, float) { return static_cast<float>(std::exp(double(x))); };
+
 /// A value that was computed as a whole.
 Status evaluateValue(const Recipe &r, int64_t first, int64_t count, float *out) {
   std::copy_n(r.value->begin() + first, count, out);
@@ -292,8 +294,8 @@ Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out) {
   static constexpr Status (*kEvaluate[])(const Recipe &, int64_t, int64_t, float *) = {
       evaluateSource,       evaluateConcat,      evaluateInterleave,   evaluateSlice,
       evaluateTranspose,    evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>,
-      evaluateEach<kRsqrt>, evaluateValue,       evaluateValue,        evaluateValue,
-      evaluateValue};
+      evaluateEach<kRsqrt>, evaluateEach<kExp>,  evaluateValue,        evaluateValue,
+      evaluateValue,        evaluateValue};
   return kEvaluate[static_cast<size_t>(r.kind)](r, first, count, out);
 }
 

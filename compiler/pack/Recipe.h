@@ -24,6 +24,7 @@ struct Recipe {
     Scale,      ///< Each element times `number`.
     Offset,     ///< Each element plus `number`.
     Rsqrt,      ///< 1 / sqrt(x + `number`) of each element.
+    Exp,        ///< e^x of each element.
     Sum,        ///< Elementwise, of parts of one shape.
     Box,        ///< The part convolved with `size` ones along `axis`.
     Renorm,     ///< Rows whose L2 norm is above `number`, scaled down to it.

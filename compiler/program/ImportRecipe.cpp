@@ -65,6 +65,10 @@ LogicalResult importNode(Attribute attribute, Recipe &r) {
         r.number = number(a.getNumber());
         return success();
       })
+      .Case([&](plx::ExpRecipeAttr) {
+        r.kind = Kind::Exp;
+        return success();
+      })
       .Case([&](plx::RenormRecipeAttr a) {
         r.kind = Kind::Renorm;
         r.number = number(a.getNumber());

@@ -212,6 +212,11 @@ def Plx_RsqrtRecipe : Plx_ElementwiseRecipe<"RsqrtRecipe", "rsqrt"> {
   let summary = "1 / sqrt(x + number) of each element";
 }
 
+def Plx_ExpRecipe : Plx_UnaryRecipe<"ExpRecipe", "exp", (ins)> {
+  let summary = "e^x of each element, f32 whatever the value's type";
+  let assemblyFormat = "`<` $value `>`";
+}
+
 def Plx_ScaleRecipe : Plx_ElementwiseRecipe<"ScaleRecipe", "scale"> {
   let summary = "each element times a number";
 }

@@ -257,6 +257,13 @@ FailureOr<RankedTensorType> RenormRecipeAttr::inferType(RankedTensorType expecte
   return type;
 }
 
+FailureOr<RankedTensorType> ExpRecipeAttr::inferType(RankedTensorType, EmitError emitError) const {
+  FailureOr<RankedTensorType> type = inferNestedRecipe(getValue(), {}, emitError);
+  if (failed(type))
+    return failure();
+  return type->clone(Float32Type::get(getContext()));
+}
+
 LogicalResult SumRecipeAttr::verify(EmitError emitError, ArrayRef<Attribute> parts) {
   return verifyParts(parts, emitError);
 }

@@ -33,7 +33,7 @@ Wkv ssm::buildWkv(ImplicitLocOpBuilder &b, Value key, Value value, Value decay, 
   return {result.v, (kept * n + added * v).v, (kept * d + added).v, next.v};
 }
 
-Value ssm::buildDecay(ImplicitLocOpBuilder &b, Value logRate, Value step, Value bias) {
+Value ssm::buildDecay(ImplicitLocOpBuilder &b, Value rate, Value step, Value bias) {
   Number dt = (Number{b, step} + Number{b, bias}).activated(ActivationKind::Softplus);
-  return (dt.constant(0) - Number{b, logRate}.exp() * dt).exp().v;
+  return (Number{b, rate} * dt).exp().v;
 }

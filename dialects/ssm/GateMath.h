@@ -18,8 +18,8 @@ struct Wkv {
 Wkv buildWkv(ImplicitLocOpBuilder &builder, Value key, Value value, Value decay, Value first,
              const Wkv &last);
 
-/// `exp(-exp(logRate) softplus(step + bias))`.
-Value buildDecay(ImplicitLocOpBuilder &builder, Value logRate, Value step, Value bias);
+/// `exp(rate softplus(step + bias))`.
+Value buildDecay(ImplicitLocOpBuilder &builder, Value rate, Value step, Value bias);
 
 } // namespace mlir::ssm
 

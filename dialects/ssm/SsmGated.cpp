@@ -147,7 +147,7 @@ LogicalResult DeltaRuleOp::verify() {
                        cast<RankedTensorType>(tensor.getType()).getShape().back(), heads);
   };
   if (failed(perHead("step", getStep())) || failed(perHead("beta", getBeta())) ||
-      failed(perHead("log_rate", getLogRate())) || failed(perHead("step_bias", getStepBias())))
+      failed(perHead("rate", getRate())) || failed(perHead("step_bias", getStepBias())))
     return failure();
   return verifyCarry(*this, "state", getState(), {heads, key.getDimSize(2), value.getDimSize(2)});
 }
@@ -168,7 +168,7 @@ struct DeltaStep {
   }
   Value decay() {
     return perHead(
-        {rowAt(b, op.getStep(), token), op.getLogRate(), op.getStepBias()},
+        {rowAt(b, op.getStep(), token), op.getRate(), op.getStepBias()},
         [](ImplicitLocOpBuilder &b, ValueRange v) { return buildDecay(b, v[1], v[0], v[2]); });
   }
   Value beta() {

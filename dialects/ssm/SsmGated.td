@@ -49,7 +49,7 @@ def Ssm_DeltaRuleOp : Ssm_StatefulOp<"delta_rule", [AllTypesMatch<["value", "res
   let summary = "gated linear attention, and the gated delta rule (arXiv:2412.06464, equation 10)";
   let description = [{
     A state S [keyDim, valueDim] for each head of values; head h uses the key and the query of head
-    h / (value heads / key heads). With `g = exp(-exp(log_rate) softplus(step + step_bias))` and
+    h / (value heads / key heads). With `g = exp(rate softplus(step + step_bias))` and
     `b = beta_scale sigmoid(beta)`:
 
     `S = g S' + k (b (v - g S'^T k))^T`, `y = S^T q`. With `accumulate` nothing is subtracted: `b v`.
@@ -59,12 +59,12 @@ def Ssm_DeltaRuleOp : Ssm_StatefulOp<"delta_rule", [AllTypesMatch<["value", "res
     ```
   }];
   let arguments = (ins Ssm_Heads:$query, Ssm_Heads:$key, Ssm_Heads:$value, Ssm_Channels:$step,
-                       Ssm_Channels:$beta, Plx_Vector:$log_rate, Plx_Vector:$step_bias, Plx_Batch:$batch,
+                       Ssm_Channels:$beta, Plx_Vector:$rate, Plx_Vector:$step_bias, Plx_Batch:$batch,
                        Optional<Plx_Carry>:$state, DefaultValuedAttr<F32Attr, "1.0f">:$beta_scale,
                        UnitAttr:$accumulate);
   let results = (outs Ssm_Heads:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value `,` $step `,` $beta `,` $log_rate `,` $step_bias `,` $batch
+    $query `,` $key `,` $value `,` $step `,` $beta `,` $rate `,` $step_bias `,` $batch
     (`state` $state^)? attr-dict `:` functional-type(operands, results)
   }];
 }

@@ -72,9 +72,8 @@ static Value stepSize(ImplicitLocOpBuilder &b, Value delta, Value bias, bool sof
                      });
 }
 
-/// `exp(-step exp(aLog))`.
-static Value decayOf(ImplicitLocOpBuilder &b, Value step, Value aLog) {
-  Value rate = arith::NegFOp::create(b, math::ExpOp::create(b, aLog));
+/// `exp(step rate)`.
+static Value decayOf(ImplicitLocOpBuilder &b, Value step, Value rate) {
   return math::ExpOp::create(b, mul(b, step, rate));
 }
 
@@ -90,11 +89,10 @@ LogicalResult SelectiveScanOp::verify() {
       failed(verifyMinRank(*this, "input", getInput(), 2)) ||
       failed(verifyReverse(*this, getReverse(), getState())))
     return failure();
-  int64_t channels = getType().getDimSize(1), entries = getALog().getType().getDimSize(0);
-  if (!getALog().getType().hasStaticShape())
-    return emitOpError("'a_log' must be static [N, channels], found ") << getALog().getType();
-  if (failed(
-          verifyEqual(*this, "a_log", "channels", getALog().getType().getDimSize(1), channels)) ||
+  int64_t channels = getType().getDimSize(1), entries = getRate().getType().getDimSize(0);
+  if (!getRate().getType().hasStaticShape())
+    return emitOpError("'rate' must be static [N, channels], found ") << getRate().getType();
+  if (failed(verifyEqual(*this, "rate", "channels", getRate().getType().getDimSize(1), channels)) ||
       failed(verifyShape(*this, "delta", getDelta(), {channels})) ||
       failed(verifyShape(*this, "b", getB(), {entries})) ||
       failed(verifyShape(*this, "c", getC(), {entries})) ||
@@ -107,13 +105,13 @@ LogicalResult SelectiveScanOp::verify() {
 Values SelectiveScanOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
   RankedTensorType stateType =
-      RankedTensorType::get(getALog().getType().getShape(), b.getF32Type());
+      RankedTensorType::get(getRate().getType().getShape(), b.getF32Type());
   AffineMap entry = dimsMap(b, 2, {0}), channel = dimsMap(b, 2, {1}), both = rangeMap(b, 2, 0, 2);
   auto step = [&](ImplicitLocOpBuilder &b, Value token, ValueRange carried) -> SmallVector<Value> {
     Value x = rowAt(b, getInput(), token);
     Value d = stepSize(b, rowAt(b, getDelta(), token), getDeltaBias(), getSoftplus());
     Value next = mapElements(b, sizesOf(b, carried[0]), b.getF32Type(),
-                             {carried[0], getALog(), d, x, rowAt(b, getB(), token)},
+                             {carried[0], getRate(), d, x, rowAt(b, getB(), token)},
                              {both, both, channel, channel, entry},
                              [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
                                Value decay = decayOf(b, v[2], v[1]);
@@ -152,7 +150,7 @@ LogicalResult SsdOp::verify() {
   if (failed(verifyShape(*this, "delta", getDelta(), {heads})) ||
       failed(verifyShape(*this, "b", getB(), keys.drop_front())) ||
       failed(verifyShape(*this, "c", getC(), keys.drop_front())) ||
-      failed(verifySize(*this, "a_log", getALog(), heads)) ||
+      failed(verifySize(*this, "rate", getRate(), heads)) ||
       failed(verifySize(*this, "delta_bias", getDeltaBias(), heads)) ||
       failed(verifySize(*this, "skip", getSkip(), heads)))
     return failure();
@@ -175,7 +173,7 @@ Values SsdOp::decompose(OpBuilder &builder) {
                        getDeltaMax());
     AffineMap all = rangeMap(b, 3, 0, 3), head = dimsMap(b, 3, {0});
     Value next = mapElements(b, sizesOf(b, carried[0]), b.getF32Type(),
-                             {carried[0], getALog(), d, x, rowAt(b, getB(), token)},
+                             {carried[0], getRate(), d, x, rowAt(b, getB(), token)},
                              {all, head, head, dimsMap(b, 3, {0, 2}), groupMap(1)},
                              [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
                                Value decay = decayOf(b, v[2], v[1]);

@@ -10,22 +10,22 @@ def Ssm_SelectiveScanOp : Ssm_Recurrence<"selective_scan", [AllTypesMatch<["inpu
     arXiv:2312.00752, equation 2 with the discretisation of section 3.3: for each channel c and state
     entry n, with `d = delta[t, c] + delta_bias[c]` (with `softplus`: `log(1 + e^d)`),
 
-    `h[n, c] <- exp(d a[n, c]) h[n, c] + d input[t, c] b[t, n]` with `a = -exp(a_log)`,
+    `h[n, c] <- exp(d rate[n, c]) h[n, c] + d input[t, c] b[t, n]`,
     `y[t, c] = sum_n c[t, n] h[n, c] + skip[c] input[t, c]`.
 
-    `a_log` is `[N, channels]`, as is the state: vectors run along the channels.
+    `rate`, the files' -exp(A_log), is `[N, channels]`, as is the state: vectors run along the channels.
 
     ```mlir
     %y = ssm.selective_scan %x, %d, %a, %b, %c, %batch delta_bias %e skip %s state %h {softplus} : (tensor<?x64xf32>, tensor<?x64xf32>, tensor<16x64xf32>, tensor<?x16xf32>, tensor<?x16xf32>, !plx.batch, tensor<64xf32>, tensor<64xf32>, !plx.carry<16 x 64>) -> tensor<?x64xf32>
     ```
   }];
-  let arguments = (ins Ssm_Channels:$input, Ssm_Channels:$delta, Ssm_Matrix:$a_log, Ssm_Channels:$b,
+  let arguments = (ins Ssm_Channels:$input, Ssm_Channels:$delta, Ssm_Matrix:$rate, Ssm_Channels:$b,
                        Ssm_Channels:$c, Plx_Batch:$batch, Optional<Plx_Vector>:$delta_bias,
                        Optional<Plx_Vector>:$skip, Optional<Plx_Carry>:$state, UnitAttr:$softplus,
                        UnitAttr:$reverse);
   let results = (outs Ssm_Channels:$result);
   let assemblyFormat = [{
-    $input `,` $delta `,` $a_log `,` $b `,` $c `,` $batch (`delta_bias` $delta_bias^)? (`skip` $skip^)?
+    $input `,` $delta `,` $rate `,` $b `,` $c `,` $batch (`delta_bias` $delta_bias^)? (`skip` $skip^)?
     (`state` $state^)? attr-dict `:` functional-type(operands, results)
   }];
 }
@@ -37,7 +37,7 @@ def Ssm_SsdOp : Ssm_Recurrence<"ssd", [AllTypesMatch<["input", "result"]>]> {
     `softplus`: `log(1 + e^d)`), clamped to `[delta_min, delta_max]` where these are given, and g = h /
     (heads / groups),
 
-    `s[h, n, p] <- exp(d a[h]) s[h, n, p] + d input[t, h, p] b[t, g, n]` with `a = -exp(a_log)`,
+    `s[h, n, p] <- exp(d rate[h]) s[h, n, p] + d input[t, h, p] b[t, g, n]`,
     `y[t, h, p] = sum_n c[t, g, n] s[h, n, p] + skip[h] input[t, h, p]`.
 
     `input` is `[T, heads, width]`, `b` and `c` are `[T, groups, N]`, the state is `[heads, N, width]`.
@@ -46,14 +46,14 @@ def Ssm_SsdOp : Ssm_Recurrence<"ssd", [AllTypesMatch<["input", "result"]>]> {
     %y = ssm.ssd %x, %d, %a, %b, %c, %batch delta_bias %e skip %s state %h {softplus} : (tensor<?x8x64xf32>, tensor<?x8xf32>, tensor<8xf32>, tensor<?x2x16xf32>, tensor<?x2x16xf32>, !plx.batch, tensor<8xf32>, tensor<8xf32>, !plx.carry<8 x 16 x 64>) -> tensor<?x8x64xf32>
     ```
   }];
-  let arguments = (ins Ssm_Heads:$input, Ssm_Channels:$delta, Plx_Vector:$a_log, Ssm_Heads:$b,
+  let arguments = (ins Ssm_Heads:$input, Ssm_Channels:$delta, Plx_Vector:$rate, Ssm_Heads:$b,
                        Ssm_Heads:$c, Plx_Batch:$batch, Optional<Plx_Vector>:$delta_bias,
                        Optional<Plx_Vector>:$skip, Optional<Plx_Carry>:$state, UnitAttr:$softplus,
                        OptionalAttr<F32Attr>:$delta_min, OptionalAttr<F32Attr>:$delta_max,
                        UnitAttr:$reverse);
   let results = (outs Ssm_Heads:$result);
   let assemblyFormat = [{
-    $input `,` $delta `,` $a_log `,` $b `,` $c `,` $batch (`delta_bias` $delta_bias^)? (`skip` $skip^)?
+    $input `,` $delta `,` $rate `,` $b `,` $c `,` $batch (`delta_bias` $delta_bias^)? (`skip` $skip^)?
     (`state` $state^)? attr-dict `:` functional-type(operands, results)
   }];
 }

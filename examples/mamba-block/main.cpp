@@ -24,7 +24,7 @@ int main() {
   auto delta = b.param("delta", b.constant({1, 0, 0, 1}, {kChannels, kChannels}));
   auto toB = b.param("b", b.constant({1, 0, 0, 1}, {kEntries, kChannels}));
   auto toC = b.param("c", b.constant({1, 0, 0, 1}, {kEntries, kChannels}));
-  auto rates = b.param("a_log", b.constant({0, 0, 0, 0}, {kEntries, kChannels})); // decay e^-d
+  auto rates = b.param("rates", b.constant({-1, -1, -1, -1}, {kEntries, kChannels})); // decay e^-d
   auto y = plexus::graph::ssm::selectiveScan(b, x, b.linear(x, delta), rates, b.linear(x, toB),
                                              b.linear(x, toC), s.batch, {});
   b.endSegment({y});

@@ -122,6 +122,8 @@ public:
   }
   /// Rows of axis 0 whose L2 norm is above `limit`, scaled down to it.
   Recipe renorm(Recipe r, double limit) { return recipe("renorm", {r}, {{"number", limit}}); }
+  /// e^x of each element, as f32.
+  Recipe exp(Recipe r) { return recipe("exp", {r}, {}); }
   /// 1 / sqrt(x + eps) of each element.
   Recipe rsqrt(Recipe r, double eps) { return recipe("rsqrt", {r}, {{"number", eps}}); }
   Recipe recipe(const char *kind, const std::vector<Recipe> &parts,

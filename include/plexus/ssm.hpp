@@ -32,26 +32,29 @@ struct Scan {
   bool reverse = false;
 };
 
-/// The scan of Mamba (arXiv:2312.00752): x, delta [T, channels], aLog [N, channels], bRows, cRows
-/// [T, N]; h <- exp(-d exp(aLog)) h + d x b, y = sum_n c h + skip x, with d = softplus(delta +
+/// The decay rates of scans from the tensor that files have, A_log: -exp(A_log), computed once.
+inline Recipe decayRates(Builder &b, Recipe logarithms) { return b.scaled(b.exp(logarithms), -1); }
+
+/// The scan of Mamba (arXiv:2312.00752): x, delta [T, channels], rate [N, channels], bRows, cRows
+/// [T, N]; h <- exp(d rate) h + d x b, y = sum_n c h + skip x, with d = softplus(delta +
 /// deltaBias).
-inline Value selectiveScan(Builder &b, Value x, Value delta, Value aLog, Value bRows, Value cRows,
+inline Value selectiveScan(Builder &b, Value x, Value delta, Value rate, Value bRows, Value cRows,
                            Value batch, const Scan &o) {
   return b.ops("selective_scan",
-               {x, delta, aLog, bRows, cRows, batch, o.deltaBias, o.skip, o.state}, 1,
+               {x, delta, rate, bRows, cRows, batch, o.deltaBias, o.skip, o.state}, 1,
                {{"softplus", o.softplus}, {"reverse", o.reverse}})[0];
 }
 
-/// The scan of Mamba-2 (arXiv:2405.21060): x [T, heads, width], delta [T, heads], aLog [heads],
+/// The scan of Mamba-2 (arXiv:2405.21060): x [T, heads, width], delta [T, heads], rate [heads],
 /// bRows, cRows [T, groups, N]; one decay a head, d clamped to [deltaMin, deltaMax].
-inline Value ssd(Builder &b, Value x, Value delta, Value aLog, Value bRows, Value cRows,
+inline Value ssd(Builder &b, Value x, Value delta, Value rate, Value bRows, Value cRows,
                  Value batch, const Scan &o) {
   std::vector<Attr> attrs{{"softplus", o.softplus}, {"reverse", o.reverse}};
   if (o.deltaMin > 0)
     attrs.emplace_back("delta_min", o.deltaMin);
   if (o.deltaMax < std::numeric_limits<double>::infinity())
     attrs.emplace_back("delta_max", o.deltaMax);
-  return b.ops("ssd", {x, delta, aLog, bRows, cRows, batch, o.deltaBias, o.skip, o.state}, 1,
+  return b.ops("ssd", {x, delta, rate, bRows, cRows, batch, o.deltaBias, o.skip, o.state}, 1,
                attrs)[0];
 }
 
@@ -70,12 +73,12 @@ inline Value wkv(Builder &b, Value key, Value value, Value decay, Value first, V
 }
 
 /// Gated delta rule (Yang et al., 2024): q and k [T, keyHeads, keyDim], v [T, heads, valueDim],
-/// step and beta [T, heads], logRate and stepBias [heads], the state [heads, keyDim, valueDim].
+/// step and beta [T, heads], rate and stepBias [heads], the state [heads, keyDim, valueDim].
 /// With `accumulate` it is gated linear attention.
-inline Value deltaRule(Builder &b, Value q, Value k, Value v, Value step, Value beta, Value logRate,
+inline Value deltaRule(Builder &b, Value q, Value k, Value v, Value step, Value beta, Value rate,
                        Value stepBias, Value batch, Value state = {}, double betaScale = 1,
                        bool accumulate = false) {
-  return b.op("delta_rule", {q, k, v, step, beta, logRate, stepBias, batch, state},
+  return b.op("delta_rule", {q, k, v, step, beta, rate, stepBias, batch, state},
               {{"beta_scale", betaScale}, {"accumulate", accumulate}});
 }
 

@@ -51,7 +51,7 @@ LogicalResult lowerDeltaRule(SegmentLowering &segment, ssm::DeltaRuleOp op) {
   emit::DeltaRuleOperands operands{
       segment.buffer(op.getQuery()),      segment.buffer(op.getKey()),
       segment.buffer(op.getValue()),      segment.buffer(op.getStep()),
-      segment.buffer(op.getBeta()),       segment.buffer(op.getLogRate()),
+      segment.buffer(op.getBeta()),       segment.buffer(op.getRate()),
       segment.buffer(op.getStepBias()),   segment.batch(),
       stateOf(segment, op.getState()),    segment.allocateLike(op.getResult(), op.getValue()),
       op.getBetaScale().convertToFloat(), op.getAccumulate()};

@@ -45,17 +45,27 @@ LogicalResult lowerCausalConv(SegmentLowering &segment, ssm::CausalConvOp op) {
 constexpr int64_t kEntryWork = 24;
 
 LogicalResult lowerSelectiveScan(SegmentLowering &segment, ssm::SelectiveScanOp op) {
+  int64_t lanes = segment.isa().lanes();
   emit::SelectiveScanSpec spec{dimension(op.getInput(), 1),
-                               dimension(op.getALog(), 0),
+                               dimension(op.getRate(), 0),
                                {op.getSoftplus(), {}, {}},
                                op.getReverse()};
   emit::SelectiveScanOperands operands{
-      segment.buffer(op.getInput()),   segment.buffer(op.getDelta()),
-      segment.buffer(op.getALog()),    segment.buffer(op.getB()),
-      segment.buffer(op.getC()),       bufferOf(segment, op.getDeltaBias()),
-      bufferOf(segment, op.getSkip()), segment.batch(),
-      stateOf(segment, op.getState()), segment.allocateLike(op.getResult(), op.getInput())};
-  segment.emitParallel(segment.isa().lanes() * spec.entries * kEntryWork, [&] {
+      segment.buffer(op.getInput()),
+      segment.buffer(op.getDelta()),
+      segment.buffer(op.getRate()),
+      segment.buffer(op.getB()),
+      segment.buffer(op.getC()),
+      bufferOf(segment, op.getDeltaBias()),
+      bufferOf(segment, op.getSkip()),
+      segment.batch(),
+      stateOf(segment, op.getState()),
+      segment.allocateLike(op.getResult(), op.getInput()),
+      segment.allocate(
+          MemRefType::get({(spec.channels + lanes - 1) / lanes, ShapedType::kDynamic, lanes},
+                          segment.builder().getF32Type()),
+          segment.rows(op.getLoc(), segment.buffer(op.getInput())))};
+  segment.emitParallel(lanes * spec.entries * kEntryWork, [&] {
     emit::emitSelectiveScan(segment.builder(), op.getLoc(), segment.isa(), spec, operands);
   });
   segment.report(op, "generated", "recurrent form, state entries in registers along each sequence");
@@ -81,7 +91,7 @@ LogicalResult lowerSsd(SegmentLowering &segment, ssm::SsdOp op) {
   emit::SsdOperands operands;
   operands.input = segment.buffer(op.getInput());
   operands.delta = segment.buffer(op.getDelta());
-  operands.aLog = segment.buffer(op.getALog());
+  operands.rate = segment.buffer(op.getRate());
   operands.b = segment.buffer(op.getB());
   operands.c = segment.buffer(op.getC());
   operands.deltaBias = bufferOf(segment, op.getDeltaBias());

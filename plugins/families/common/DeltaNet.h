@@ -19,9 +19,23 @@ struct DeltaNet {
   int64_t values() const { return heads * valueDim; }
   int64_t channels() const { return 2 * keys() + values(); }
 
+  /// Refuses shapes that there are no layers of.
+  void check(const graph::Config &c) const {
+    if (keyHeads < 1 || heads % keyHeads)
+      c.refuse("linear_num_value_heads", std::to_string(heads),
+               "a multiple of linear_num_key_heads");
+    if (kernel < 2)
+      c.refuse("linear_conv_kernel_dim", std::to_string(kernel), "2 and more");
+  }
+
   void declare(graph::Builder &b) const {
     b.carryState("conv", {kernel - 1, channels()});
     b.carryState("delta_state", {heads, keyDim, valueDim});
+  }
+
+  /// Decay rates from the tensor `logarithms`.
+  graph::Value rate(graph::Builder &b, const std::string &logarithms) const {
+    return b.param(logarithms, graph::ssm::decayRates(b, b.source(logarithms)));
   }
 
   /// What a layer's projections give, and its weights.
@@ -30,7 +44,7 @@ struct DeltaNet {
     graph::Value gate;       ///< [T, values]
     graph::Value step, beta; ///< [T, heads]
     graph::Value kernel;     ///< [K, channels]
-    graph::Value logRate, stepBias, norm;
+    graph::Value rate, stepBias, norm;
   };
 
   /// [T, values].
@@ -51,7 +65,7 @@ struct DeltaNet {
     auto q = unit(part(0, keyHeads, keyDim), "query_gain", 1 / std::sqrt(double(keyDim)));
     auto k = unit(part(keys(), keyHeads, keyDim), "key_gain", 1);
     auto v = part(2 * keys(), heads, valueDim);
-    auto y = ssm::deltaRule(b, q, k, v, in.step, in.beta, in.logRate, in.stepBias, batch,
+    auto y = ssm::deltaRule(b, q, k, v, in.step, in.beta, in.rate, in.stepBias, batch,
                             b.state("delta_state"), betaScale);
     auto normed = b.rmsNorm(y, in.norm, normEps);
     return b.reshape(b.glu(b.reshape(in.gate, {heads, valueDim}), normed, "silu"), {values()});

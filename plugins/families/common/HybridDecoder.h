@@ -21,18 +21,13 @@ struct HybridDecoder {
   double eps = 1e-6;
   StackAttention attention;
   std::string activation = "silu";
-  bool attentionBias = false, mlpBias = false, tied = false;
+  bool attentionBias = false, mlpBias = false;
 
   /// The fields that these families spell alike.
   void read(const graph::Config &c, const std::string &family, int64_t kvHeadsByDefault,
             int64_t contextByDefault, double epsByDefault, bool tiedByDefault) {
-    stack.head = readArchitecture(c, {(family + "ForCausalLM").c_str(),
-                                      (family + "Model").c_str()}) == family + "ForCausalLM";
+    stack.read(c, family, contextByDefault);
     prefix = c.hasWeight("model.embed_tokens.weight") ? "model." : "";
-    stack.hidden = c.integer("hidden_size");
-    stack.layers = c.integer("num_hidden_layers");
-    stack.vocab = c.integer("vocab_size");
-    stack.context = c.integer("max_position_embeddings", contextByDefault);
     eps = c.number("rms_norm_eps", epsByDefault);
     attention.heads = c.integer("num_attention_heads", 32);
     // null is not the same as absent: it means one for each head.
@@ -41,11 +36,10 @@ struct HybridDecoder {
                   c.isNull("num_key_value_heads") ? attention.heads : kvHeadsByDefault);
     attention.headDim = c.integer("head_dim", stack.hidden / std::max<int64_t>(attention.heads, 1));
     activation = readActivation(c, "hidden_act", "silu");
-    tied = c.flag("tie_word_embeddings", tiedByDefault);
     c.inert({"attention_dropout"});
     inertMambaFields(c);
-    if (tied || !stack.head)
-      c.unusedWeights({"lm_head.weight"});
+    stack.useTable(c, b, prefix + "embed_tokens.weight",
+                   c.flag("tie_word_embeddings", tiedByDefault));
   }
 
   std::string name(const std::string &of) const { return prefix + "layers.{layer}." + of; }
@@ -89,13 +83,8 @@ struct HybridDecoder {
 
   /// Embedding, final norm, head and schedule; `stack.segments` is set.
   void finish() {
-    const std::string table = prefix + "embed_tokens.weight";
-    stack.embed = [this, table](Value ids) { return b.embedding(ids, b.param(table)); };
     stack.finalNorm = [this](Value x) {
       return b.rmsNorm(x, b.param(prefix + "final_layernorm.weight"), eps);
-    };
-    stack.logits = [this, table](Value x) {
-      return b.linear(x, b.param(tied ? table : "lm_head.weight"));
     };
     stack.build(b);
   }

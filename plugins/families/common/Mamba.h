@@ -71,8 +71,8 @@ struct Mamba {
          cRows = part(rank + entries, entries, "c");
     auto delta = b.linear(low, b.param(prefix + "dt_proj.weight"));
     const std::string a = prefix + "A_log";
-    auto y = graph::ssm::selectiveScan(b, x, delta, b.param(a, b.transpose(b.source(a), {1, 0})),
-                                       bRows, cRows, batch,
+    auto rate = b.param(a, b.transpose(graph::ssm::decayRates(b, b.source(a)), {1, 0}));
+    auto y = graph::ssm::selectiveScan(b, x, delta, rate, bRows, cRows, batch,
                                        {.deltaBias = b.param(prefix + "dt_proj.bias"),
                                         .skip = b.param(prefix + "D"),
                                         .state = b.state("scan")});
@@ -119,8 +119,9 @@ struct Mamba2 {
     auto part = [&](int64_t begin) {
       return b.reshape(b.slice(mixed, begin, groups * entries), {groups, entries});
     };
+    const std::string a = prefix + "A_log";
     auto y = graph::ssm::ssd(b, b.reshape(b.slice(mixed, 0, inner()), {heads, headDim}), delta,
-                             b.param(prefix + "A_log"), part(inner()),
+                             b.param(a, graph::ssm::decayRates(b, b.source(a))), part(inner()),
                              part(inner() + groups * entries), batch,
                              {.deltaBias = b.param(prefix + "dt_bias"),
                               .skip = b.param(prefix + "D"),
@@ -148,8 +149,5 @@ inline void inertMambaFields(const graph::Config &c) {
            "time_step_floor", "use_mambapy", "use_falcon_mambapy", "use_associative_scan",
            "use_mamba_kernels", "chunk_size", "mamba_chunk_size", "num_logits_to_keep"});
 }
-
-/// Longest sequence of models that have no positions: what the runtime counts with.
-inline constexpr int64_t kEndless = int64_t{1} << 20;
 
 } // namespace plexus::families

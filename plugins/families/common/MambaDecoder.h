@@ -12,29 +12,20 @@ template <typename Mixer>
 void buildMambaDecoder(const graph::Config &c, graph::Builder &b, const std::string &family,
                        bool tiedByDefault, const Mixer &mixer) {
   Stack s;
-  s.head = readArchitecture(c, {(family + "ForCausalLM").c_str(), (family + "Model").c_str()}) ==
-           family + "ForCausalLM";
-  s.hidden = c.integer("hidden_size");
-  s.layers = c.integer("num_hidden_layers");
-  s.vocab = c.integer("vocab_size");
-  s.context = kEndless;
+  s.read(c, family, kEndless);
+  s.context = kEndless; // A recurrence has no positions.
   const double eps = c.number("layer_norm_epsilon", 1e-5);
-  const bool tied = c.flag("tie_word_embeddings", tiedByDefault);
   inertMambaFields(c);
-  if (tied || !s.head)
-    c.unusedWeights({"lm_head.weight"});
   const std::string prefix = c.hasWeight("backbone.embeddings.weight") ? "backbone." : "";
-  const std::string table = prefix + "embeddings.weight";
+  s.useTable(c, b, prefix + "embeddings.weight", c.flag("tie_word_embeddings", tiedByDefault));
   mixer.declare(b);
   auto block = b.segment("mixer", {graph::Builder::rows({s.hidden})});
   auto x = block.args[0];
   auto h = b.rmsNorm(x, b.param(prefix + "layers.{layer}.norm.weight"), eps);
   b.endSegment({b.add(x, mixer.build(b, prefix + "layers.{layer}.mixer.", h, block.batch))});
-  s.embed = [&](graph::Value ids) { return b.embedding(ids, b.param(table)); };
   s.finalNorm = [&](graph::Value y) {
     return b.rmsNorm(y, b.param(prefix + "norm_f.weight"), eps);
   };
-  s.logits = [&](graph::Value y) { return b.linear(y, b.param(tied ? table : "lm_head.weight")); };
   s.segments = [](int64_t) { return std::vector<std::string>{"mixer"}; };
   s.build(b);
 }

@@ -2,14 +2,20 @@
 // layer, final norm, head.
 #pragma once
 
+#include "Activation.h"
+
 #include <plexus/family.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
 
 namespace plexus::families {
+
+/// Longest sequence of models that have no positions: what the runtime counts with.
+inline constexpr int64_t kEndless = int64_t{1} << 20;
 
 struct Stack {
   using Value = graph::Value;
@@ -21,6 +27,27 @@ struct Stack {
   std::function<Value(Value normed)> logits; ///< Of normed rows.
   /// The segments of each layer, in order. Each takes and gives rows [hidden].
   std::function<std::vector<std::string>(int64_t layer)> segments;
+
+  /// What families spell alike: whether there is a head (`family` + "ForCausalLM"; "Model": none),
+  /// and sizes.
+  void read(const graph::Config &c, const std::string &family, int64_t contextByDefault) {
+    head = readArchitecture(c, {(family + "ForCausalLM").c_str(), (family + "Model").c_str()}) ==
+           family + "ForCausalLM";
+    hidden = c.integer("hidden_size");
+    layers = c.integer("num_hidden_layers");
+    vocab = c.integer("vocab_size");
+    context = c.integer("max_position_embeddings", contextByDefault);
+  }
+
+  /// The embedding by `table`, and logits by it too where they are tied, else by lm_head.
+  void useTable(const graph::Config &c, graph::Builder &b, const std::string &table, bool tied) {
+    if (tied || !head)
+      c.unusedWeights({"lm_head.weight"});
+    embed = [&b, table](Value ids) { return b.embedding(ids, b.param(table)); };
+    logits = [&b, weight = tied ? table : "lm_head.weight"](Value x) {
+      return b.linear(x, b.param(weight));
+    };
+  }
 
   /// Everything but the layers' segments, which are built before.
   void build(graph::Builder &b) const {
@@ -88,6 +115,10 @@ readLayerKinds(const graph::Config &c, const std::string &path, int64_t layers,
     kinds.push_back(kind);
   }
   return kinds;
+}
+
+inline bool contains(const std::vector<std::string> &kinds, const std::string &kind) {
+  return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
 /// Attention with rope over a state, of normed rows h [T, ..]: the heads' values side by side.

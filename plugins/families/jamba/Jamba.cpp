@@ -68,8 +68,8 @@ void build(const Config &c, Builder &b) {
   if (kinds[0][1] >= 0)
     d.attentionSegment();
   if (kinds[0][0] >= 0) {
-    auto shape = c.weightShape(d.prefix + "layers." + std::to_string(kinds[0][0]) +
-                               ".mamba.dt_proj.weight");
+    auto shape =
+        c.weightShape(d.prefix + "layers." + std::to_string(kinds[0][0]) + ".mamba.dt_proj.weight");
     mixer.rank = shape.size() == 2 ? shape[1] : 1;
     d.mixerSegment(mixer);
   }

@@ -77,14 +77,8 @@ std::vector<std::string> readKinds(const Config &c, int64_t layers) {
 }
 
 void build(const Config &c, Builder &b) {
-  const bool head =
-      readArchitecture(c, {"Lfm2ForCausalLM", "Lfm2Model"}) == std::string("Lfm2ForCausalLM");
   Stack stack;
-  stack.head = head;
-  stack.hidden = c.integer("hidden_size");
-  stack.layers = c.integer("num_hidden_layers");
-  stack.vocab = c.integer("vocab_size");
-  stack.context = c.integer("max_position_embeddings", 128000);
+  stack.read(c, "Lfm2", 128000);
   const int64_t heads = c.integer("num_attention_heads");
   const int64_t headDim = c.integer("head_dim", stack.hidden / std::max<int64_t>(heads, 1));
   Lfm2 m{c,
@@ -99,30 +93,23 @@ void build(const Config &c, Builder &b) {
   // The weights' shapes say how wide the feed-forward part is.
   c.inert({"intermediate_size", "block_auto_adjust_ff_dim", "block_ffn_dim_multiplier",
            "block_multiple_of", "block_ff_dim", "attention_dropout"});
-  const bool tied = c.flag("tie_word_embeddings", c.flag("tie_embedding", true));
-  if (tied || !head)
-    c.unusedWeights({"lm_head.weight"});
+  stack.useTable(c, b, m.prefix + "embed_tokens.weight",
+                 c.flag("tie_word_embeddings", c.flag("tie_embedding", true)));
   const std::vector<std::string> kinds = readKinds(c, stack.layers);
-  auto uses = [&](const char *kind) {
-    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-  };
-  if (uses("conv")) {
+  if (contains(kinds, "conv")) {
     if (m.kernel < 2)
       c.refuse("conv_L_cache", std::to_string(m.kernel), "2 and more");
     b.carryState("conv_inputs", {m.kernel - 1, stack.hidden});
     m.conv();
   }
-  if (uses("attn")) {
+  if (contains(kinds, "attn")) {
     m.attention.declare(b, "kv");
     m.attend();
   }
   m.feedForward();
-  auto table = [&] { return b.param(m.prefix + "embed_tokens.weight"); };
-  stack.embed = [&](Value ids) { return b.embedding(ids, table()); };
   stack.finalNorm = [&](Value x) {
     return b.rmsNorm(x, b.param(m.prefix + "embedding_norm.weight"), m.eps);
   };
-  stack.logits = [&](Value x) { return b.linear(x, tied ? table() : b.param("lm_head.weight")); };
   stack.segments = [&](int64_t l) { return std::vector<std::string>{kinds[l], "ffn"}; };
   stack.build(b);
 }

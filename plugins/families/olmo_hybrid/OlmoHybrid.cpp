@@ -55,7 +55,7 @@ struct OlmoHybrid {
     in.step = linear(h, "linear_attn.a_proj");
     in.beta = linear(h, "linear_attn.b_proj");
     in.kernel = b.param(name("linear_attn.conv1d.kernel"), kernel(layer));
-    in.logRate = weight("linear_attn.A_log");
+    in.rate = delta.rate(b, name("linear_attn.A_log"));
     in.stepBias = weight("linear_attn.dt_bias");
     in.norm = weight("linear_attn.o_norm.weight");
     Value x = b.add(s.args[0],
@@ -98,11 +98,7 @@ void readDelta(const Config &c, DeltaNet &d, int64_t hidden, int64_t heads) {
   d.normEps = 1e-5;
   d.betaScale = c.flag("linear_allow_neg_eigval", true) ? 2 : 1;
   d.activation = readActivation(c, "hidden_act", "silu");
-  if (d.keyHeads < 1 || d.heads % d.keyHeads)
-    c.refuse("linear_num_value_heads", std::to_string(d.heads),
-             "a multiple of linear_num_key_heads");
-  if (d.kernel < 2)
-    c.refuse("linear_conv_kernel_dim", std::to_string(d.kernel), "2 and more");
+  d.check(c);
 }
 
 /// Every fourth layer is full attention, or the last where there are fewer.
@@ -113,12 +109,7 @@ std::string defaultKind(int64_t layer, int64_t layers) {
 
 void build(const Config &c, Builder &b) {
   Stack stack;
-  stack.head =
-      readArchitecture(c, {"OlmoHybridForCausalLM", "OlmoHybridModel"}) == "OlmoHybridForCausalLM";
-  stack.hidden = c.integer("hidden_size");
-  stack.layers = c.integer("num_hidden_layers");
-  stack.vocab = c.integer("vocab_size");
-  stack.context = c.integer("max_position_embeddings", 65536);
+  stack.read(c, "OlmoHybrid", 65536);
   const int64_t heads = c.integer("num_attention_heads");
   const int64_t headDim = c.integer("head_dim", stack.hidden / std::max<int64_t>(heads, 1));
   OlmoHybrid m{c,
@@ -136,9 +127,7 @@ void build(const Config &c, Builder &b) {
   readDelta(c, m.delta, stack.hidden, heads);
   c.inert({"intermediate_size", "attention_dropout", "linear_a_log_min", "linear_a_log_max",
            "linear_dt_min", "linear_dt_max", "linear_dt_init_floor", "rope_parameters.rope_type"});
-  const bool tied = c.flag("tie_word_embeddings", false);
-  if (tied || !stack.head)
-    c.unusedWeights({"lm_head.weight"});
+  stack.useTable(c, b, m.prefix + "embed_tokens.weight", c.flag("tie_word_embeddings", false));
   const std::vector<std::string> kinds = readLayerKinds(
       c, "layer_types", stack.layers, {{"linear_attention", "delta"}, {"full_attention", "attn"}},
       [&](int64_t l) { return defaultKind(l, stack.layers); });
@@ -153,10 +142,7 @@ void build(const Config &c, Builder &b) {
     m.attention.declare(b, "kv");
     m.attend(l);
   }
-  auto table = [&] { return b.param(m.prefix + "embed_tokens.weight"); };
-  stack.embed = [&](Value ids) { return b.embedding(ids, table()); };
   stack.finalNorm = [&](Value x) { return b.rmsNorm(x, b.param(m.prefix + "norm.weight"), m.eps); };
-  stack.logits = [&](Value x) { return b.linear(x, tied ? table() : b.param("lm_head.weight")); };
   stack.segments = [&](int64_t l) { return std::vector<std::string>{kinds[l]}; };
   stack.build(b);
 }

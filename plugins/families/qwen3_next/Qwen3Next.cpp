@@ -64,7 +64,7 @@ struct Qwen3Next {
     in.kernel = b.param(
         name("linear_attn.conv1d.weight"),
         kernelOf(b, b.source(name("linear_attn.conv1d.weight")), delta.channels(), delta.kernel));
-    in.logRate = weight("linear_attn.A_log");
+    in.rate = delta.rate(b, name("linear_attn.A_log"));
     in.stepBias = weight("linear_attn.dt_bias");
     in.norm = weight("linear_attn.norm.weight");
     Value y = linear(delta.build(b, s.batch, in), "linear_attn.out_proj");
@@ -119,11 +119,7 @@ void readDelta(const Config &c, DeltaNet &d) {
   d.kernel = c.integer("linear_conv_kernel_dim", 4);
   d.normEps = c.number("rms_norm_eps", 1e-6);
   d.activation = readActivation(c, "hidden_act", "silu");
-  if (d.keyHeads < 1 || d.heads % d.keyHeads)
-    c.refuse("linear_num_value_heads", std::to_string(d.heads),
-             "a multiple of linear_num_key_heads");
-  if (d.kernel < 2)
-    c.refuse("linear_conv_kernel_dim", std::to_string(d.kernel), "2 and more");
+  d.check(c);
 }
 
 /// Whether each layer has experts.
@@ -142,12 +138,7 @@ std::vector<bool> readSparse(const Config &c, int64_t layers, int64_t experts) {
 
 void build(const Config &c, Builder &b) {
   Stack stack;
-  stack.head =
-      readArchitecture(c, {"Qwen3NextForCausalLM", "Qwen3NextModel"}) == "Qwen3NextForCausalLM";
-  stack.hidden = c.integer("hidden_size");
-  stack.layers = c.integer("num_hidden_layers");
-  stack.vocab = c.integer("vocab_size");
-  stack.context = c.integer("max_position_embeddings", 32768);
+  stack.read(c, "Qwen3Next", 32768);
   const int64_t heads = c.integer("num_attention_heads");
   const int64_t headDim = c.integer("head_dim", 256);
   Qwen3Next m{c,
@@ -167,9 +158,7 @@ void build(const Config &c, Builder &b) {
   readDelta(c, m.delta);
   c.inert({"intermediate_size", "shared_expert_intermediate_size", "router_aux_loss_coef",
            "output_router_logits", "attention_dropout"});
-  const bool tied = c.flag("tie_word_embeddings", false);
-  if (tied || !stack.head)
-    c.unusedWeights({"lm_head.weight"});
+  stack.useTable(c, b, m.prefix + "embed_tokens.weight", c.flag("tie_word_embeddings", false));
   c.unusedWeights({"mtp.*"}); // Heads that predict further tokens, for speculation.
   const int64_t interval = c.integer("full_attention_interval", 4);
   const std::vector<std::string> kinds = readLayerKinds(
@@ -178,14 +167,11 @@ void build(const Config &c, Builder &b) {
         return interval > 0 && (l + 1) % interval == 0 ? "full_attention" : "linear_attention";
       });
   const std::vector<bool> sparse = readSparse(c, stack.layers, m.moe.count);
-  auto uses = [&](const char *kind) {
-    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-  };
-  if (uses("delta")) {
+  if (contains(kinds, "delta")) {
     m.delta.declare(b);
     m.recurrent();
   }
-  if (uses("attn")) {
+  if (contains(kinds, "attn")) {
     m.attention.declare(b, "kv");
     m.attend();
   }
@@ -193,10 +179,7 @@ void build(const Config &c, Builder &b) {
     m.sparse(first - sparse.begin());
   if (std::find(sparse.begin(), sparse.end(), false) != sparse.end())
     m.dense();
-  auto table = [&] { return b.param(m.prefix + "embed_tokens.weight"); };
-  stack.embed = [&](Value ids) { return b.embedding(ids, table()); };
   stack.finalNorm = [&](Value x) { return m.norm(x, b.param(m.prefix + "norm.weight")); };
-  stack.logits = [&](Value x) { return b.linear(x, tied ? table() : b.param("lm_head.weight")); };
   stack.segments = [&](int64_t l) {
     return std::vector<std::string>{kinds[l], sparse[l] ? "moe" : "ffn"};
   };

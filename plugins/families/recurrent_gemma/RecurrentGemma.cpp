@@ -115,12 +115,7 @@ double roundedRoot(int64_t n) {
 
 void build(const Config &c, Builder &b) {
   Stack stack;
-  stack.head = readArchitecture(c, {"RecurrentGemmaForCausalLM", "RecurrentGemmaModel"}) ==
-               "RecurrentGemmaForCausalLM";
-  stack.hidden = c.integer("hidden_size");
-  stack.layers = c.integer("num_hidden_layers");
-  stack.vocab = c.integer("vocab_size");
-  stack.context = c.integer("max_position_embeddings", 8192);
+  stack.read(c, "RecurrentGemma", 8192);
   const int64_t heads = c.integer("num_attention_heads");
   const int64_t headDim = c.integer("head_dim", stack.hidden / std::max<int64_t>(heads, 1));
   const int64_t width = c.integer("lru_width", stack.hidden);
@@ -144,30 +139,24 @@ void build(const Config &c, Builder &b) {
   c.inert({"intermediate_size", "final_w_init_variance_scale", "w_init_variance_scale",
            "attention_dropout", "attention_window_size"});
   const double cap = c.number("logits_soft_cap", 30.0);
-  const bool tied = c.flag("tie_word_embeddings", true);
-  if (tied || !stack.head)
-    c.unusedWeights({"lm_head.weight"});
+  stack.useTable(c, b, m.prefix + "embed_tokens.weight", c.flag("tie_word_embeddings", true));
   const std::vector<std::string> kinds = readKinds(c, stack.layers);
-  auto uses = [&](const char *kind) {
-    return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
-  };
-  if (uses("recurrent")) {
+  if (contains(kinds, "recurrent")) {
     b.carryState("conv", {m.kernel - 1, width});
     b.carryState("lru", {width});
     m.recurrent();
   }
-  if (uses("attention")) {
+  if (contains(kinds, "attention")) {
     m.attention.declare(b, "kv");
     m.attend();
   }
   m.feedForward();
-  auto table = [&] { return b.param(m.prefix + "embed_tokens.weight"); };
-  stack.embed = [&](Value ids) {
-    return b.scale(b.embedding(ids, table()), roundedRoot(stack.hidden));
+  stack.embed = [&, plain = stack.embed](Value ids) {
+    return b.scale(plain(ids), roundedRoot(stack.hidden));
   };
   stack.finalNorm = [&](Value x) { return m.norm(x, b.param(m.prefix + "final_norm.weight")); };
-  stack.logits = [&](Value x) {
-    Value y = b.linear(x, tied ? table() : b.param("lm_head.weight"));
+  stack.logits = [&, plain = stack.logits](Value x) {
+    Value y = plain(x);
     return cap > 0 ? b.op("softcap", {y}, {{"cap", cap}}) : y;
   };
   stack.segments = [&](int64_t l) { return std::vector<std::string>{kinds[l], "ffn"}; };

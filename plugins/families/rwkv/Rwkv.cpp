@@ -115,7 +115,8 @@ void build(const Config &c, Builder &b) {
   stack.hidden = hidden;
   stack.layers = m.layers;
   stack.vocab = c.integer("vocab_size");
-  stack.context = c.integer("context_length", 1024);
+  stack.context = plexus::families::kEndless;
+  c.inert({"context_length"}); // Of the training; a recurrence has no positions.
   stack.head = head;
   stack.embed = [&](Value ids) { return b.embedding(ids, table()); };
   stack.finalNorm = [&](Value x) {

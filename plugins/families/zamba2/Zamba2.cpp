@@ -48,6 +48,8 @@ private:
     return b.add(y, mamba::linear(b, list + ".{layer}.1", low, false));
   }
   void shared(int64_t block, int64_t firstLayer);
+  int64_t blockOf(int64_t l, int64_t place) const;
+  void skipAdapters(int64_t l, int64_t place);
   void mixerSegment(const std::string &name, bool hybrid);
   void outside();
   void schedule();
@@ -129,6 +131,35 @@ void Zamba2::shared(int64_t block, int64_t firstLayer) {
   b.endSegment({mamba::linear(b, at + "feed_forward.down_proj", y, bias)});
 }
 
+/// Which hybrid layer's block layer `l` runs, the `place`th hybrid one: blocks take turns, unless
+/// the file has this layer's own (the library shares blocks only where it ties the head).
+int64_t Zamba2::blockOf(int64_t l, int64_t place) const {
+  const std::string at = prefix + "layers." + std::to_string(l) + ".shared_transformer.";
+  return c.hasWeight(at + "input_layernorm.weight") ? place : place % blocks;
+}
+
+/// A block has adapters for all the layers that take turns with it; where the `place`th hybrid
+/// layer `l` has a block of its own, nobody uses those for it in the others, nor the others' in it.
+void Zamba2::skipAdapters(int64_t l, int64_t place) {
+  if (place < blocks || blockOf(l, place) != place)
+    return;
+  for (int64_t other = 0, at = 0; other < layers; ++other) {
+    if (kinds[other] != "hybrid")
+      continue;
+    if (at != place && at % blocks == place % blocks)
+      for (const char *list : {"self_attn.linear_q", "self_attn.linear_k", "self_attn.linear_v",
+                               "feed_forward.gate_up_proj"})
+        for (const char *part : {".0.weight", ".1.weight"}) {
+          auto name = [&](int64_t layer, int64_t of) {
+            return prefix + "layers." + std::to_string(layer) + ".shared_transformer." + list +
+                   "_adapter_list." + std::to_string(of) + part;
+          };
+          c.unusedWeights({name(other, place).c_str(), name(l, at).c_str()});
+        }
+    ++at;
+  }
+}
+
 /// x += mixer(norm(x + added)), added being the shared block's output through the layer's own
 /// product.
 void Zamba2::mixerSegment(const std::string &name, bool hybrid) {
@@ -173,7 +204,7 @@ void Zamba2::schedule() {
       x = b.run("mamba", l, {x});
       continue;
     }
-    Value added = b.run("shared" + std::to_string(place % blocks), place, {x, embeddings});
+    Value added = b.run("shared" + std::to_string(blockOf(l, place)), place, {x, embeddings});
     x = b.run("hybrid", l, {x, added});
     ++place;
   }
@@ -192,10 +223,13 @@ void Zamba2::build() {
   mixer.declare(b);
   int64_t place = 0;
   for (int64_t l = 0; l < layers; ++l)
-    if (kinds[l] == "hybrid" && place++ < blocks) {
-      if (place == 1)
+    if (kinds[l] == "hybrid") {
+      if (place == 0)
         b.kvState("kv", kvHeads, headDim, headDim);
-      shared(place - 1, l);
+      if (blockOf(l, place) == place)
+        shared(place, l);
+      skipAdapters(l, place);
+      ++place;
     }
   if (place > 0)
     mixerSegment("hybrid", true);

@@ -126,15 +126,17 @@ inline Recipe reshape(std::vector<int64_t> dims, Recipe part) {
   r.dims = std::move(dims);
   return r;
 }
-inline Recipe scale(float number, Recipe part) {
-  Recipe r = node(Recipe::Kind::Scale, {std::move(part)});
+/// One of the kinds that change each element for itself.
+inline Recipe change(Recipe::Kind kind, float number, Recipe part) {
+  Recipe r = node(kind, {std::move(part)});
   r.number = number;
   return r;
 }
+inline Recipe scale(float number, Recipe part) {
+  return change(Recipe::Kind::Scale, number, std::move(part));
+}
 inline Recipe offset(float number, Recipe part) {
-  Recipe r = node(Recipe::Kind::Offset, {std::move(part)});
-  r.number = number;
-  return r;
+  return change(Recipe::Kind::Offset, number, std::move(part));
 }
 
 } // namespace plexus::test

@@ -1,6 +1,7 @@
 // Recipes: every kind, evaluated in ranges of any cut, against an element-by-element reference.
 #include "tests/unit/compiler/MemoryTensors.h"
 
+#include <cmath>
 #include <gmock/gmock.h>
 
 using namespace plexus;
@@ -71,6 +72,10 @@ Dense reference(const Recipe &r, const MemoryTensors &tensors) {
     float value = part.values[at];
     if (r.kind == Kind::Scale)
       value *= r.number;
+    if (r.kind == Kind::Exp)
+      return static_cast<float>(std::exp(double(value)));
+    if (r.kind == Kind::Rsqrt)
+      return static_cast<float>(1 / std::sqrt(double(value) + double(r.number)));
     return r.kind == Kind::Offset ? value + r.number : value;
   });
 }
@@ -113,7 +118,8 @@ INSTANTIATE_TEST_SUITE_P(
         transpose({1, 0, 2}, source("f")), transpose({0, 2, 1}, source("f")),
         transpose({2, 1, 0}, source("f")), transpose({1, 2, 0}, source("f")),
         transpose({2, 0, 1}, source("f")), reshape({5, 7}, source("a")), scale(0.25f, source("c")),
-        offset(1.0f, source("b")),
+        offset(1.0f, source("b")), change(Recipe::Kind::Exp, 0, transpose({1, 0}, source("c"))),
+        change(Recipe::Kind::Rsqrt, 1e-5f, change(Recipe::Kind::Exp, 0, source("b"))),
         concat(0, {slice(1, 0, 3, source("a")), transpose({1, 0}, source("b")),
                    reshape({2, 3}, scale(3, slice(0, 1, 6, source("l.3.w"))))}),
         reshape({64, 33}, transpose({0, 2, 1, 3}, reshape({4, 8, 2, 33}, source("d"))))));

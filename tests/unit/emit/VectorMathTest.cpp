@@ -76,6 +76,8 @@ TEST(VectorMath, ErrorsStayWithinTheStatedUlp) {
   EXPECT_LE(worstUlp(x, applyOp<math::ExpOp>(x), std::exp), 1.5);
   x = range(-120, 127.9f);
   EXPECT_LE(worstUlp(x, applyOp<math::Exp2Op>(x), std::exp2), 1.5);
+  x = range(-125, 127);
+  EXPECT_LE(worstUlp(x, applyTo(x, emitPowerOfTwo), std::exp2), 2.5);
   x = range(-20, 60);
   EXPECT_LE(worstUlp(x, applyOp<math::ExpM1Op>(x), std::expm1), 3);
   x = range(-12, 12);

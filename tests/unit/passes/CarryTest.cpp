@@ -93,7 +93,7 @@ const Case kCases[] = {
      9, "!plx.carry<1 x 9>"},
     // x | delta | b | c of 21 channels and 11 entries, more than a group of 8.
     {"SelectiveScan", 21 + 21 + 11 + 11, 11 * 21,
-     "plx.weight @a : tensor<11x21xbf16> = #plx.source<\"a\">\n"
+     "plx.weight @a : tensor<11x21xbf16> = #plx.offset<-1.0, #plx.source<\"a\">>\n"
      "plx.weight @e : tensor<21xf32> = #plx.source<\"e\">\n"
      "plx.weight @d : tensor<21xf32> = #plx.source<\"d\">\n",
      R"(%a = plx.param @a : tensor<11x21xbf16>
@@ -107,7 +107,7 @@ const Case kCases[] = {
      21, "!plx.carry<11 x 21>"},
     // 4 heads of 10, 2 groups of 6.
     {"Ssd", 40 + 4 + 12 + 12, 4 * 6 * 10,
-     "plx.weight @a : tensor<4xf32> = #plx.source<\"a\">\n"
+     "plx.weight @a : tensor<4xf32> = #plx.offset<-1.0, #plx.source<\"a\">>\n"
      "plx.weight @d : tensor<4xf32> = #plx.source<\"d\">\n",
      R"(%a = plx.param @a : tensor<4xf32>
         %d = plx.param @d : tensor<4xf32>
@@ -131,7 +131,7 @@ const Case kCases[] = {
         %y = ssm.wkv %k, %v, %w, %u, %batch STATE : (tensor<?x20xf32>, tensor<?x20xf32>, tensor<20xf32>, tensor<20xf32>, !plx.batchTYPE) -> tensor<?x20xf32>)",
      20, "!plx.carry<3 x 20>"},
     {"DeltaRule", 120, 4 * 8 * 20,
-     "plx.weight @r : tensor<4xf32> = #plx.source<\"r\">\n"
+     "plx.weight @r : tensor<4xf32> = #plx.offset<-1.0, #plx.source<\"r\">>\n"
      "plx.weight @d : tensor<4xf32> = #plx.source<\"d\">\n",
      R"(%r = plx.param @r : tensor<4xf32>
         %d = plx.param @d : tensor<4xf32>

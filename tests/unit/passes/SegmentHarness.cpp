@@ -78,19 +78,27 @@ std::vector<float> evaluateByPacker(Attribute attribute, int64_t elements) {
   return values;
 }
 
-/// The value of a recipe; of sources, concatenations and interleavings along axis 0 without the
-/// packer.
+/// The value of a recipe; of sources, offsets, and concatenations and interleavings along axis 0
+/// without the packer.
 std::vector<float> evaluate(Attribute recipe, RankedTensorType type) {
   if (auto source = dyn_cast<plx::SourceAttr>(recipe))
     return sourceValues(source.getName(),
                         (source.getType() ? source.getType() : type).getNumElements());
+  std::vector<float> result;
+  if (auto offset = dyn_cast<plx::OffsetRecipeAttr>(recipe)) {
+    result = evaluate(offset.getValue(), type);
+    for (float &value : result)
+      value += static_cast<float>(offset.getNumber().getValueAsDouble());
+    return result;
+  }
   auto joined = dyn_cast<plx::ConcatAttr>(recipe);
-  bool simple = joined && llvm::all_of(joined.getParts(), [](Attribute part) {
-                  return isa<plx::SourceAttr, plx::ConcatAttr, plx::InterleaveAttr>(part);
-                });
+  bool simple =
+      joined && llvm::all_of(joined.getParts(), [](Attribute part) {
+        return isa<plx::SourceAttr, plx::ConcatAttr, plx::InterleaveAttr, plx::OffsetRecipeAttr>(
+            part);
+      });
   if (!simple && !isa<plx::InterleaveAttr>(recipe))
     return evaluateByPacker(recipe, type.getNumElements());
-  std::vector<float> result;
   if (auto concat = dyn_cast<plx::ConcatAttr>(recipe)) {
     for (Attribute part : concat.getParts()) {
       std::vector<float> values = evaluate(part, type);

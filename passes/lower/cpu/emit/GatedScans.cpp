@@ -80,7 +80,7 @@ public:
     sequence = code.div(item, heads);
     head = code.rem(item, heads);
     keyHead = code.div(head, heads / key.getDimSize(1));
-    rate = code.loadScalar(operands.logRate, {head});
+    rate = code.loadScalar(operands.rate, {head});
     bias = code.loadScalar(operands.stepBias, {head});
   }
 

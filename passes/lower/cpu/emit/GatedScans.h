@@ -24,9 +24,9 @@ void emitWkv(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
              const WkvOperands &operands);
 
 /// Operands of `ssm.delta_rule`: f32 memrefs query, key [T, keyHeads, keyDim], value, out [T,
-/// heads, valueDim], step, beta [T, heads], logRate, stepBias [heads].
+/// heads, valueDim], step, beta [T, heads], rate, stepBias [heads].
 struct DeltaRuleOperands {
-  mlir::Value query, key, value, step, beta, logRate, stepBias, batch, state, out;
+  mlir::Value query, key, value, step, beta, rate, stepBias, batch, state, out;
   float betaScale = 1;
   bool accumulate = false;
 };

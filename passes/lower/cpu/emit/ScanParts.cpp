@@ -1,7 +1,8 @@
 // What the emitters of scans share: step sizes, and state entries in groups that fit the registers.
 #include "passes/lower/cpu/emit/ScanParts.h"
 #include "dialects/plx/Activations.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/lower/cpu/emit/VectorMath.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -20,12 +21,18 @@ Value emitStepSize(const Code &code, const StepSize &spec, Value delta, Value bi
   return step;
 }
 
-Value emitRate(const Code &code, Value aLog) {
-  return code.make<arith::NegFOp>(code.make<math::ExpOp>(aLog));
+Value emitScaledRate(const Code &code, Value rate) {
+  return code.make<arith::MulFOp>(rate, code.constant(rate.getType(), llvm::numbers::log2e));
 }
 
-void forEntryGroups(const Code &code, const Isa &isa, int64_t entries, GroupBody body) {
-  int64_t group = std::min(entries, isa.vectorRegisters / 2), whole = entries / group * group;
+Value emitDecay(const Code &code, Value step, Value scaledRate) {
+  return emitPowerOfTwo(code.builder, code.loc, code.make<arith::MulFOp>(step, scaledRate));
+}
+
+void forEntryGroups(const Code &code, const Isa &isa, int64_t entries, int64_t vectors,
+                    GroupBody body) {
+  int64_t group = std::min(entries, isa.vectorRegisters / 2 / vectors),
+          whole = entries / group * group;
   body(code.index(0), group, true);
   if (whole > group)
     code.loop(group, whole, group, [&](Value entry) { body(entry, group, false); });

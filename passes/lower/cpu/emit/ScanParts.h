@@ -19,14 +19,18 @@ struct StepSize {
 mlir::Value emitStepSize(const Code &code, const StepSize &spec, mlir::Value delta,
                          mlir::Value bias);
 
-/// `-exp(aLog)`.
-mlir::Value emitRate(const Code &code, mlir::Value aLog);
+/// `rate` as emitDecay takes it.
+mlir::Value emitScaledRate(const Code &code, mlir::Value rate);
+/// `exp(step * rate)`, of a rate from emitScaledRate.
+mlir::Value emitDecay(const Code &code, mlir::Value step, mlir::Value scaledRate);
 
-/// Calls `body` for groups of at most half the registers of the entries [0, entries) of a state:
-/// first the group at 0, then those behind it. `body` gets the first entry, the number of entries,
-/// and whether it is the first group, which begins the sums that the others add to.
+/// Calls `body` for groups of the entries [0, entries) of a state, so large that `vectors` of each
+/// fill half the registers: first the group at 0, then those behind it. `body` gets the first
+/// entry, the number of entries, and whether it is the first group, which begins the sums that the
+/// others add to.
 using GroupBody = llvm::function_ref<void(mlir::Value entry, int64_t count, bool first)>;
-void forEntryGroups(const Code &code, const Isa &isa, int64_t entries, GroupBody body);
+void forEntryGroups(const Code &code, const Isa &isa, int64_t entries, int64_t vectors,
+                    GroupBody body);
 
 } // namespace plexus::emit
 

@@ -1,6 +1,5 @@
 // Generates the selective scan of Mamba over ragged batches.
 #include "passes/lower/cpu/emit/SelectiveScan.h"
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/lower/cpu/emit/Carry.h"
 
 using namespace mlir;
@@ -8,21 +7,43 @@ using namespace mlir;
 namespace plexus::emit {
 namespace {
 
-/// A group of state entries of one vector of channels of one sequence.
-struct Group {
+/// One vector of channels.
+struct Column {
   const Code &code;
   const SelectiveScanSpec &spec;
   const SelectiveScanOperands &operands;
   Value channel;
   VectorType type;
+
+  Value optional(Value vector) const {
+    return vector ? loadFloats(code, type, vector, {channel}) : Value();
+  }
+  /// Where the step sizes of `token` are.
+  Code::Values place(Value token) const {
+    int64_t lanes = cast<MemRefType>(operands.steps.getType()).getDimSize(2);
+    return {code.div(channel, lanes), token, code.index(0)};
+  }
+
+  /// The step sizes of a sequence's tokens: each group of entries reads them.
+  void emitSteps(const CarryFields &fields, Value sequence) const {
+    Value bias = optional(operands.deltaBias);
+    auto border = [&](Value number) {
+      return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
+    };
+    code.loop(border(sequence), border(code.add(sequence, 1)), 1, [&](Value token) {
+      Value delta = code.loadVector(type, operands.delta, {token, channel});
+      code.storeVector(emitStepSize(code, spec.step, delta, bias), operands.steps, place(token));
+    });
+  }
+};
+
+/// A group of state entries of a column.
+struct Group : Column {
   Value entry;
   int64_t count;
   bool first;
 
   Value row(int64_t i) const { return code.add(entry, i); }
-  Value optional(Value vector) const {
-    return vector ? loadFloats(code, type, vector, {channel}) : Value();
-  }
   Value mul(Value x, Value y) const { return code.make<arith::MulFOp>(x, y); }
   /// Entry i of row `token` in all lanes.
   Value spread(Value rows, Value token, int64_t i) const {
@@ -39,15 +60,15 @@ struct Group {
   Code::Values rates() const {
     Code::Values made;
     for (int64_t i = 0; i < count; ++i)
-      made.push_back(emitRate(code, loadFloats(code, type, operands.aLog, {row(i), channel})));
+      made.push_back(
+          emitScaledRate(code, loadFloats(code, type, operands.rate, {row(i), channel})));
     return made;
   }
 
   /// Entries' sums in two chains, so that one does not wait for the other.
-  Code::Values step(Value token, ValueRange last, ValueRange rate, Value bias, Value skip) const {
+  Code::Values step(Value token, ValueRange last, ValueRange rate, Value skip) const {
     Value x = code.loadVector(type, operands.input, {token, channel});
-    Value delta = code.loadVector(type, operands.delta, {token, channel});
-    Value d = emitStepSize(code, spec.step, delta, bias), dx = mul(d, x);
+    Value d = code.loadVector(type, operands.steps, place(token)), dx = mul(d, x);
     Value sums[2] = {code.constant(type, 0), code.constant(type, 0)};
     if (!first)
       sums[0] = code.loadVector(type, operands.out, {token, channel});
@@ -55,8 +76,8 @@ struct Group {
       sums[0] = mul(skip, x);
     Code::Values next;
     for (int64_t i = 0; i < count; ++i) {
-      Value decay = code.make<math::ExpOp>(mul(d, rate[i]));
-      next.push_back(code.fma(decay, last[i], mul(dx, spread(operands.b, token, i))));
+      next.push_back(
+          code.fma(emitDecay(code, d, rate[i]), last[i], mul(dx, spread(operands.b, token, i))));
       sums[i % 2] = code.fma(next.back(), spread(operands.c, token, i), sums[i % 2]);
     }
     code.storeVector(code.make<arith::AddFOp>(sums[0], sums[1]), operands.out, {token, channel});
@@ -70,19 +91,21 @@ void emitSelectiveScan(OpBuilder &builder, Location loc, const Isa &isa,
                        const SelectiveScanSpec &spec, const SelectiveScanOperands &operands) {
   Code code{builder, loc};
   CarryFields fields = loadCarry(builder, loc, operands.batch, operands.state);
-  forChannelBlocks(
-      code, fields.batch.sequences, spec.channels, isa.lanes(), 1,
-      [&](Value sequence, Value channel, llvm::ArrayRef<VectorType> types) {
-        forEntryGroups(code, isa, spec.entries, [&](Value entry, int64_t count, bool first) {
-          Group group{code, spec, operands, channel, types[0], entry, count, first};
-          Code::Values rate = group.rates();
-          Value bias = group.optional(operands.deltaBias), skip = group.optional(operands.skip);
-          forTokensOf(code, fields, sequence, group.pieces(), spec.reverse,
-                      [&](Value token, ValueRange last) {
-                        return group.step(token, last, rate, bias, skip);
-                      });
-        });
-      });
+  forChannelBlocks(code, fields.batch.sequences, spec.channels, isa.lanes(), 1,
+                   [&](Value sequence, Value channel, llvm::ArrayRef<VectorType> types) {
+                     Column column{code, spec, operands, channel, types[0]};
+                     column.emitSteps(fields, sequence);
+                     Value skip = column.optional(operands.skip);
+                     forEntryGroups(code, isa, spec.entries, 2,
+                                    [&](Value entry, int64_t count, bool first) {
+                                      Group group{column, entry, count, first};
+                                      Code::Values rate = group.rates();
+                                      forTokensOf(code, fields, sequence, group.pieces(),
+                                                  spec.reverse, [&](Value token, ValueRange last) {
+                                                    return group.step(token, last, rate, skip);
+                                                  });
+                                    });
+                   });
 }
 
 } // namespace plexus::emit

@@ -12,11 +12,11 @@ struct SelectiveScanSpec {
   bool reverse = false;
 };
 
-/// Operands of `ssm.selective_scan`: memrefs input, delta, out [T, channels], aLog [entries,
+/// Operands of `ssm.selective_scan`: memrefs input, delta, out [T, channels], rate [entries,
 /// channels], b, c [T, entries], deltaBias, skip [channels] or null; !llvm.ptr batch, and state or
-/// null.
+/// null. `steps` [vectors of channels, T, lanes] is scratch.
 struct SelectiveScanOperands {
-  mlir::Value input, delta, aLog, b, c, deltaBias, skip, batch, state, out;
+  mlir::Value input, delta, rate, b, c, deltaBias, skip, batch, state, out, steps;
 };
 
 /// Emits a parallel loop over sequences and vectors of channels; the state's entries are registers

@@ -66,7 +66,7 @@ void emitColumn(const Code &code, const Isa &isa, const SsdSpec &spec, const Ssd
     skip = code.splat(
         type.getNumElements(),
         code.make<vector::ExtractOp>(loadFloats(code, code.floats(1), operands.skip, {head}), 0));
-  forEntryGroups(code, isa, spec.entries, [&](Value entry, int64_t count, bool first) {
+  forEntryGroups(code, isa, spec.entries, 1, [&](Value entry, int64_t count, bool first) {
     Group group{code, spec, operands, head, column, type, entry, count, first};
     forTokensOf(code, fields, sequence, group.pieces(), spec.reverse,
                 [&](Value token, ValueRange last) { return group.step(token, last, skip); });
@@ -85,7 +85,7 @@ void emitSsdSteps(OpBuilder &builder, Location loc, const Isa &isa, const SsdSpe
           operands.deltaBias ? loadFloats(code, type, operands.deltaBias, {head}) : Value();
       Value delta = code.loadVector(type, operands.delta, {token, head});
       Value step = emitStepSize(code, spec.step, delta, bias);
-      Value rate = emitRate(code, loadFloats(code, type, operands.aLog, {head}));
+      Value rate = loadFloats(code, type, operands.rate, {head});
       code.storeVector(step, operands.steps, {token, head});
       code.storeVector(code.make<math::ExpOp>(code.make<arith::MulFOp>(step, rate)),
                        operands.decays, {token, head});

@@ -13,10 +13,10 @@ struct SsdSpec {
 };
 
 /// Operands of `ssm.ssd`: memrefs input, out [T, heads, width], delta [T, heads], b, c [T, groups,
-/// entries], aLog, deltaBias, skip [heads], the last two or null; !llvm.ptr batch, and state or
+/// entries], rate, deltaBias, skip [heads], the last two or null; !llvm.ptr batch, and state or
 /// null. `steps` and `decays` [T, heads] are scratch.
 struct SsdOperands {
-  mlir::Value input, delta, aLog, b, c, deltaBias, skip, batch, state, out, steps, decays;
+  mlir::Value input, delta, rate, b, c, deltaBias, skip, batch, state, out, steps, decays;
 };
 
 /// Emits a loop over tokens that fills `steps` and `decays`.

@@ -77,6 +77,8 @@ struct Lanes {
 // the function named, over the range that its reduction leaves.
 constexpr double kExpTail[] = {0.5000000079,   0.1666666686,   0.0416662656,
                                0.008333264704, 0.001394638151, 0.0001991823092};
+constexpr double kPowerOfTwo[] = {
+    1, 0.6931469776, 0.2402224208, 0.05550733745, 0.00967151286, 0.001326472734};
 constexpr double kSinTail[] = {-0.1666665493, 0.00833217754, -0.0001951721454};
 constexpr double kCosTail[] = {0.04166664685, -0.001388736671, 2.443835617e-05};
 constexpr double kTanhTail[] = {-0.3333328392, 0.1333149125, -0.05374349527, 0.02065057903,
@@ -284,6 +286,16 @@ LogicalResult expandVectorMath(Operation *root) {
 
 Value emitExp(OpBuilder &builder, Location loc, Value x) {
   return expandExp(Lanes(builder, loc, x.getType()), x);
+}
+
+Value emitPowerOfTwo(OpBuilder &builder, Location loc, Value x) {
+  Lanes m(builder, loc, x.getType());
+  Value limited = m.atLeast(m.atMost(x, 127), -125);
+  Value shifted = m.add(limited, m.number(kRoundF32));
+  Value rest = m.sub(limited, m.sub(shifted, m.number(kRoundF32)));
+  // The polynomial is in [0.7, 1.5]: n added to its exponent leaves a normal number.
+  Value bits = m.bits(m.polynomial(rest, kPowerOfTwo));
+  return m.fromBits(m.code.make<arith::AddIOp>(bits, m.shiftLeft(m.bits(shifted), 23)));
 }
 
 Value emitTanh(OpBuilder &builder, Location loc, Value x) {

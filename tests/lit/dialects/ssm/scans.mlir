@@ -28,7 +28,7 @@ func.func @dual(%x: tensor<?x4x8xf32>, %d: tensor<?x4xf32>, %a: tensor<4xf32>, %
 // -----
 
 func.func @other_channels(%x: tensor<?x8xf32>, %d: tensor<?x8xf32>, %a: tensor<4x6xf32>, %b: tensor<?x4xf32>, %c: tensor<?x4xf32>, %batch: !plx.batch) -> tensor<?x8xf32> {
-  // expected-error @+1 {{'a_log'}}
+  // expected-error @+1 {{'rate'}}
   %y = ssm.selective_scan %x, %d, %a, %b, %c, %batch : (tensor<?x8xf32>, tensor<?x8xf32>, tensor<4x6xf32>, tensor<?x4xf32>, tensor<?x4xf32>, !plx.batch) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
 }
