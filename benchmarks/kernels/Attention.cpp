@@ -1,5 +1,5 @@
-// Measures generated attention on one thread: prefill in GFLOP/s, decode in GB/s of keys and values
-// that are in no cache.
+// Measures generated attention on one thread: prefill in GFLOP/s, decode in GB/s of keys and
+// values, in caches and cold.
 #include "passes/lower/cpu/emit/Attention.h"
 #include "tests/unit/emit/Batches.h"
 #include "tests/unit/emit/Harness.h"
@@ -35,15 +35,15 @@ Compiler::Body attentionBody(const Isa &isa, const AttentionSpec &spec) {
 
 /// Reads more than any cache holds.
 void emptyCaches() {
-  static std::vector<int64_t> big(int64_t(12) << 20);
+  static const std::vector<int64_t> big(int64_t(12) << 20, 1);
   int64_t sum = 0;
   for (size_t i = 0; i < big.size(); i += 8)
-    sum += big[i]++;
+    sum += big[i];
   asm volatile("" ::"r"(sum));
 }
 
 void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int64_t past,
-           int64_t count) {
+           int64_t count, bool cold) {
   Batch batch(spec, {{past, count}}, true, false);
   int64_t queryWidth = spec.heads * spec.keyDim, outWidth = spec.heads * spec.valueDim;
   std::vector<float> queries = randomFloats(count * queryWidth, 3), out(count * outWidth);
@@ -54,7 +54,7 @@ void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int6
                              std::min(count, kSplitTokens) * spans);
   double best = 1e30;
   for (int i = 0; i < 10; ++i) {
-    if (count == 1)
+    if (cold)
       emptyCaches();
     auto start = std::chrono::steady_clock::now();
     code(Buffer::matrix(queries.data(), count, queryWidth, queryWidth),
@@ -71,11 +71,11 @@ void bench(const Isa &isa, const Compiled &code, const AttentionSpec &spec, int6
   double pairs = count * (past + (count + 1) / 2.0);
   double flops = 2 * pairs * spec.heads * (spec.keyDim + spec.valueDim);
   double bytes = (past + count) * (spec.keys().bytes() + spec.values().bytes()) / 32.0;
-  std::printf("%s %s heads %ld/%ld dim %ld, %ld tokens after %ld: %.1f us, %.1f GFLOP/s, %.1f "
+  std::printf("%s %s heads %ld/%ld dim %ld, %ld tokens after %ld%s: %.1f us, %.1f GFLOP/s, %.1f "
               "GB/s\n",
               isa.name.data(), kvFormName(spec.form).data(), long(spec.heads), long(spec.kvHeads),
-              long(spec.keyDim), long(count), long(past), best * 1e6, flops / best * 1e-9,
-              bytes / best * 1e-9);
+              long(spec.keyDim), long(count), long(past), cold ? ", cold" : "", best * 1e6,
+              flops / best * 1e-9, bytes / best * 1e-9);
 }
 
 void benchShape(const Isa &isa, const AttentionSpec &spec, const char *prefix) {
@@ -94,8 +94,11 @@ void benchShape(const Isa &isa, const AttentionSpec &spec, const char *prefix) {
   Compiled code = compiler.compile(isa, arguments, attentionBody(isa, spec));
   std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
   std::printf("compiled in %.2f s\n", time.count());
-  for (auto [past, count] : {std::pair<int64_t, int64_t>{0, 512}, {0, 4096}, {512, 1}, {4096, 1}})
-    bench(isa, code, spec, past, count);
+  for (auto [past, count] : {std::pair<int64_t, int64_t>{0, 512}, {0, 4096}})
+    bench(isa, code, spec, past, count, false);
+  for (int64_t past : {512, 4096})
+    for (bool cold : {false, true})
+      bench(isa, code, spec, past, 1, cold);
 }
 
 } // namespace

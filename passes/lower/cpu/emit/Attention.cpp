@@ -4,6 +4,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/lower/cpu/emit/AttentionParts.h"
 #include "passes/lower/cpu/emit/KvCodes.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -11,11 +12,14 @@ namespace plexus::emit {
 
 namespace {
 
-/// Rows (token, head) of a work item, a few more where a group is big.
-constexpr int64_t kItemRows = 24;
+/// Rows (token, head) of a work item, a few more where a group is big; and of one that reads
+/// several key heads.
+constexpr int64_t kItemRows = 24, kManyHeadRows = 64;
+/// Few tokens wait for memory, whose prefetchers want to see so many bytes in a row.
+constexpr int64_t kRunBytes = 8192;
 
-/// Emits one attention; the members are what its parts share. Within a work item, row r is head
-/// r % group of the item's token r / group.
+/// Emits one attention; the members are what its parts share. Within a work item, rows are ordered
+/// by key head, token, and head of the group.
 class AttentionEmitter {
 public:
   AttentionEmitter(Code code, const Isa &isa, const AttentionSpec &spec,
@@ -25,11 +29,21 @@ public:
 private:
   void writeScratch();
   void planSpans();
-  void emitItem(Value item, Value tiles, Value tileTokens);
+  struct Item {
+    Value firstHead, endHead; ///< key heads
+    Value tokens;             ///< of a tile: rows of a head are at multiples of it
+  };
+  void emitItem(Value number, Value tileCount, Value range, Value tileTokens);
+  Value headRange(Value tileTokens);
   void emitSegment(AttentionSegment segment);
   void emitSpan(const AttentionSegment &segment, Value span);
   void emitStep(const AttentionSegment &segment, Value firstPage, Value endPage, Value column);
-  void emitScores(const AttentionSegment &segment, Value page, Value next, Value column);
+  void emitScores(const AttentionSegment &segment, Value page, Value head, Value next,
+                  Value column);
+  void emitValues(const AttentionSegment &segment, Value page, Value head, Value next,
+                  Value column);
+  void hide(const AttentionSegment &segment, Value page, Value column);
+  AttentionTiles::Rows rowsOf(const AttentionSegment &segment, Value head);
   void keepPartials(const AttentionSegment &segment);
   void mergePartials();
   Value partialRow(Value token, Value head, Value span);
@@ -37,8 +51,8 @@ private:
   void finish(const Softmaxes &total, Value token, Value head, Value row);
 
   Value pageStart(const AttentionSegment &segment, Value page);
-  Value keysOf(const AttentionSegment &segment, Value page);
-  RowAddress valuesOf(const AttentionSegment &segment, Value page);
+  Value keysOf(const AttentionSegment &segment, Value page, Value head);
+  RowAddress valuesOf(const AttentionSegment &segment, Value page, Value head);
   bool isDecoded() const { return operands.kv && spec.keys().isQuantized(); }
   /// Whether pages of scratch hold values too.
   bool copiesValues() const { return spec.form == KvForm::BF16; }
@@ -53,14 +67,15 @@ private:
   const AttentionSpec &spec;
   const AttentionOperands &operands;
   BatchFields batch;
-  int64_t group, maxTokens;
+  int64_t group, maxTokens, maxRows;
   AttentionTiles tiles;
   Visibility visibility;
   SoftmaxRows softmaxRows;
   Value split;        ///< i1: spans are work items of their own
   Value spans;        ///< work items that share a tile's context
   Softmaxes partials; ///< in scratch, for each token, head and span: where `split`
-  // Of a work item:
+                      // Of a work item:
+  Item item;
   Value span;       ///< the item's, where `split`
   Softmaxes totals; ///< of the spans so far
   Value decoded;    ///< keys or values of a page, from a quantized state
@@ -71,7 +86,8 @@ AttentionEmitter::AttentionEmitter(Code code, const Isa &isa, const AttentionSpe
     : code(code), isa(isa), spec(spec), operands(operands),
       batch(loadBatch(code.builder, code.loc, operands.batch)), group(spec.heads / spec.kvHeads),
       maxTokens(std::max<int64_t>(1, kItemRows / group)),
-      tiles(this->code, isa, spec, maxTokens * group),
+      maxRows(std::max(maxTokens * group, std::min(spec.heads, kManyHeadRows) / group * group)),
+      tiles(this->code, isa, spec, maxRows),
       visibility(this->code, isa, spec, batch, operands.kv != nullptr),
       softmaxRows(this->code, isa, spec.valueDim) {}
 
@@ -83,12 +99,21 @@ void AttentionEmitter::forTokens(const AttentionSegment &segment,
 
 void AttentionEmitter::forRows(const AttentionSegment &segment,
                                llvm::function_ref<void(Value, Value, Value, Value)> body) {
-  forTokens(segment, [&](Value token, Value local) {
-    code.loop(0, group, 1, [&](Value i) {
-      Value head = code.add(code.mul(segment.kvHead, group), i);
-      body(token, local, head, code.add(code.mul(local, group), i));
+  code.loop(item.firstHead, item.endHead, 1, [&](Value kvHead) {
+    Value first = rowsOf(segment, kvHead).first;
+    forTokens(segment, [&](Value token, Value local) {
+      code.loop(0, group, 1, [&](Value i) {
+        Value head = code.add(code.mul(kvHead, group), i);
+        body(token, local, head, code.add(first, code.add(code.mul(local, group), i)));
+      });
     });
   });
+}
+
+AttentionTiles::Rows AttentionEmitter::rowsOf(const AttentionSegment &segment, Value head) {
+  Value tokens = code.sub(segment.end, segment.begin);
+  Value before = code.mul(code.sub(head, item.firstHead), item.tokens);
+  return {code.mul(before, group), code.mul(tokens, group)};
 }
 
 /// Tiles of a head alternate between its first and its last, so that a contiguous range of items
@@ -105,11 +130,22 @@ void AttentionEmitter::emit() {
   Value perSequence =
       code.make<arith::DivSIOp>(batch.tokens, code.max(batch.sequences, code.index(1)));
   Value tileTokens = code.min(code.max(perSequence, code.index(1)), code.index(maxTokens));
-  Value count = code.make<arith::CeilDivSIOp>(batch.tokens, tileTokens);
-  code.parallel(code.mul(code.mul(count, spec.kvHeads), spans),
-                [&](Value item) { emitItem(item, count, tileTokens); });
+  Value tileCount = code.make<arith::CeilDivSIOp>(batch.tokens, tileTokens);
+  Value range = headRange(tileTokens);
+  Value ranges = code.make<arith::CeilDivUIOp>(code.index(spec.kvHeads), range);
+  code.parallel(code.mul(code.mul(tileCount, ranges), spans),
+                [&](Value number) { emitItem(number, tileCount, range, tileTokens); });
   if (operands.kv)
     code.ifThen(split, [&] { mergePartials(); });
+}
+
+/// Key heads of a work item: one where there are many tokens, else what makes a run in memory.
+Value AttentionEmitter::headRange(Value tileTokens) {
+  int64_t run = llvm::divideCeil(kRunBytes, spec.keys().codeBytes() * kPageTokens);
+  Value fitting = code.make<arith::DivUIOp>(code.index(maxRows), code.mul(tileTokens, group));
+  Value heads = code.min(code.min(fitting, code.index(run)), code.index(spec.kvHeads));
+  Value few = code.less(batch.tokens, code.index(kSplitTokens + 1));
+  return code.select(few, code.max(heads, code.index(1)), code.index(1));
 }
 
 /// Whether spans are items of their own, and where they leave their results.
@@ -169,33 +205,34 @@ Value AttentionEmitter::pageStart(const AttentionSegment &segment, Value page) {
 }
 
 /// Address of the head's keys in a page.
-Value AttentionEmitter::keysOf(const AttentionSegment &segment, Value page) {
-  Value bytes = code.mul(segment.kvHead, spec.keys().codeBytes() * kPageTokens);
+Value AttentionEmitter::keysOf(const AttentionSegment &segment, Value page, Value head) {
+  Value bytes = code.mul(head, spec.keys().codeBytes() * kPageTokens);
   return byteOffset(code.builder, code.loc, pageStart(segment, page), bytes);
 }
 
 /// Address of the head's values in a page, and the words from one row of them to the next.
-RowAddress AttentionEmitter::valuesOf(const AttentionSegment &segment, Value page) {
+RowAddress AttentionEmitter::valuesOf(const AttentionSegment &segment, Value page, Value head) {
   if (!operands.kv && !copiesValues()) {
     Value begin = loadI32(code.builder, code.loc, batch.tokenBegin, segment.sequence);
     return rowAddress(code, operands.value, code.add(begin, code.mul(page, kPageTokens)),
-                      code.mul(segment.kvHead, spec.valueDim));
+                      code.mul(head, spec.valueDim));
   }
   KvPartLayout layout = spec.values();
-  Value bytes =
-      code.add(code.mul(segment.kvHead, layout.codeBytes() * kPageTokens), spec.keys().bytes());
+  Value bytes = code.add(code.mul(head, layout.codeBytes() * kPageTokens), spec.keys().bytes());
   return {byteOffset(code.builder, code.loc, pageStart(segment, page), bytes),
           code.index(layout.paddedDim())};
 }
 
 //===--- Work items ---===//
 
-void AttentionEmitter::emitItem(Value item, Value count, Value tileTokens) {
+void AttentionEmitter::emitItem(Value number, Value tileCount, Value range, Value tileTokens) {
   OpBuilder &b = code.builder;
-  span = code.make<arith::RemUIOp>(item, spans);
-  Value headTile = code.make<arith::DivUIOp>(item, spans);
-  Value kvHead = code.make<arith::DivUIOp>(headTile, count);
-  Value tile = foldedTile(code, code.make<arith::RemUIOp>(headTile, count), count);
+  span = code.make<arith::RemUIOp>(number, spans);
+  Value headTile = code.make<arith::DivUIOp>(number, spans);
+  item.firstHead = code.mul(code.make<arith::DivUIOp>(headTile, tileCount), range);
+  item.endHead = code.min(code.add(item.firstHead, range), code.index(spec.kvHeads));
+  item.tokens = tileTokens;
+  Value tile = foldedTile(code, code.make<arith::RemUIOp>(headTile, tileCount), tileCount);
   Value first = code.mul(tile, tileTokens);
   Value last = code.min(code.add(first, tileTokens), batch.tokens);
   Value firstSequence = loadI32(b, code.loc, batch.sequence, first);
@@ -203,7 +240,7 @@ void AttentionEmitter::emitItem(Value item, Value count, Value tileTokens) {
   code.stackScope([&] {
     tiles.allocate();
     visibility.allocate(maxTokens);
-    totals = softmaxRows.onStack(maxTokens * group);
+    totals = softmaxRows.onStack(maxRows);
     if (isDecoded())
       decoded = code.stackBuffer(std::max(spec.keys().paddedDim(), spec.values().paddedDim()) *
                                      kPageTokens,
@@ -211,7 +248,7 @@ void AttentionEmitter::emitItem(Value item, Value count, Value tileTokens) {
     code.loop(firstSequence, code.add(lastSequence, 1), 1, [&](Value sequence) {
       AttentionSegment segment;
       segment.sequence = sequence;
-      segment.kvHead = kvHead;
+
       segment.begin = code.max(first, loadI32(b, code.loc, batch.tokenBegin, sequence));
       segment.end = code.min(last, loadI32(b, code.loc, batch.tokenBegin, code.add(sequence, 1)));
       code.ifThen(code.less(segment.begin, segment.end), [&] { emitSegment(segment); });
@@ -267,62 +304,87 @@ void AttentionEmitter::emitSpan(const AttentionSegment &segment, Value number) {
 }
 
 /// Scores with all pages of [firstPage, endPage), their softmaxes, then the values of the pages.
-/// Few rows wait for memory, so each page asks for what is read after it.
+/// Few rows wait for memory, so each head's part of a page asks for what is read after it.
 void AttentionEmitter::emitStep(const AttentionSegment &segment, Value firstPage, Value endPage,
                                 Value stepPage) {
-  Value count = code.mul(code.sub(segment.end, segment.begin), group);
-  Value lastPage = code.add(endPage, -1);
-  bool asks = operands.kv && !isDecoded();
+  Value lastPage = code.add(endPage, -1), lastHead = code.add(item.endHead, -1);
   auto column = [&](Value page) { return code.mul(code.sub(page, stepPage), kPageTokens); };
-  code.loop(firstPage, endPage, 1, [&](Value page) {
-    Value next;
-    if (asks)
-      next = code.select(code.less(page, lastPage),
-                         keysOf(segment, code.min(code.add(page, 1), lastPage)),
-                         valuesOf(segment, firstPage).pointer);
-    emitScores(segment, page, next, column(page));
+  bool asks = operands.kv && !isDecoded();
+  // What follows head `head` of `page`, among keys or values; behind them comes `last`.
+  auto after = [&](Value page, Value head, llvm::function_ref<Value(Value, Value)> part,
+                   Value last) -> Value {
+    if (!asks)
+      return {};
+    Value inPage = code.less(head, lastHead);
+    Value nextPage = code.select(inPage, page, code.min(code.add(page, 1), lastPage));
+    Value next = part(nextPage, code.select(inPage, code.add(head, 1), item.firstHead));
+    Value isLast = code.less(lastPage, code.add(page, 1));
+    isLast = code.select(inPage, code.make<arith::ConstantIntOp>(0, 1), isLast);
+    return code.select(isLast, last, next);
+  };
+  auto keys = [&](Value page, Value head) { return keysOf(segment, page, head); };
+  auto values = [&](Value page, Value head) { return valuesOf(segment, page, head).pointer; };
+  auto forParts = [&](llvm::function_ref<void(Value, Value)> body) {
+    code.loop(firstPage, endPage, 1, [&](Value page) {
+      code.loop(item.firstHead, item.endHead, 1, [&](Value head) { body(page, head); });
+    });
+  };
+  Value firstValues = asks ? values(firstPage, item.firstHead) : Value();
+  forParts([&](Value page, Value head) {
+    emitScores(segment, page, head, after(page, head, keys, firstValues), column(page));
   });
+  code.loop(firstPage, endPage, 1, [&](Value page) { hide(segment, page, column(page)); });
   forRows(segment, [&](Value, Value, Value, Value row) {
     tiles.softmax(row, column(firstPage), column(endPage));
   });
-  code.loop(firstPage, endPage, 1, [&](Value page) {
-    AttentionTiles::Values values;
-    if (isDecoded()) {
-      Value part = byteOffset(code.builder, code.loc, pageStart(segment, page),
-                              code.index(spec.keys().bytes()));
-      KvCodes(code, isa, spec.values(), false).decode(part, segment.kvHead, decoded);
-      values.data = bytesAddress(code, decoded);
-      values.stride = code.index(spec.values().paddedDim());
-    } else {
-      RowAddress rows = valuesOf(segment, page);
-      values.data = rows.pointer, values.stride = rows.stride;
-    }
-    if (asks)
-      values.next = valuesOf(segment, code.min(code.add(page, 1), lastPage)).pointer;
-    values.slots =
-        code.min(code.sub(segment.highMax, code.mul(page, kPageTokens)), code.index(kPageTokens));
-    tiles.addValues(values, count, column(page));
+  Value more = code.min(endPage, code.add(code.ceilDiv(segment.highMax, kPageTokens), -1));
+  Value nextKeys = asks ? keys(more, item.firstHead) : Value();
+  forParts([&](Value page, Value head) {
+    emitValues(segment, page, head, after(page, head, values, nextKeys), column(page));
   });
 }
 
-void AttentionEmitter::emitScores(const AttentionSegment &segment, Value page, Value next,
-                                  Value column) {
-  Value count = code.mul(code.sub(segment.end, segment.begin), group);
+void AttentionEmitter::emitScores(const AttentionSegment &segment, Value page, Value head,
+                                  Value next, Value column) {
   Value data;
   if (isDecoded()) {
-    KvCodes(code, isa, spec.keys(), true).decode(pageStart(segment, page), segment.kvHead, decoded);
+    KvCodes(code, isa, spec.keys(), true).decode(pageStart(segment, page), head, decoded);
     data = bytesAddress(code, decoded);
   } else {
-    data = keysOf(segment, page);
+    data = keysOf(segment, page, head);
   }
-  tiles.score({data, next}, count, column);
+  tiles.score({data, next}, rowsOf(segment, head), column);
+}
+
+void AttentionEmitter::hide(const AttentionSegment &segment, Value page, Value column) {
   Value firstSlot = code.mul(page, kPageTokens);
   code.ifThen(visibility.isPartial(segment, firstSlot), [&] {
     visibility.hide(segment, firstSlot, [&](Value local, llvm::ArrayRef<Value> hidden) {
-      code.loop(0, group, 1,
-                [&](Value i) { tiles.hide(code.add(code.mul(local, group), i), column, hidden); });
+      code.loop(item.firstHead, item.endHead, 1, [&](Value head) {
+        Value first = code.add(rowsOf(segment, head).first, code.mul(local, group));
+        code.loop(0, group, 1, [&](Value i) { tiles.hide(code.add(first, i), column, hidden); });
+      });
     });
   });
+}
+
+void AttentionEmitter::emitValues(const AttentionSegment &segment, Value page, Value head,
+                                  Value next, Value column) {
+  AttentionTiles::Values values;
+  if (isDecoded()) {
+    Value part = byteOffset(code.builder, code.loc, pageStart(segment, page),
+                            code.index(spec.keys().bytes()));
+    KvCodes(code, isa, spec.values(), false).decode(part, head, decoded);
+    values.data = bytesAddress(code, decoded);
+    values.stride = code.index(spec.values().paddedDim());
+  } else {
+    RowAddress rows = valuesOf(segment, page, head);
+    values.data = rows.pointer, values.stride = rows.stride;
+  }
+  values.next = next;
+  values.slots =
+      code.min(code.sub(segment.highMax, code.mul(page, kPageTokens)), code.index(kPageTokens));
+  tiles.addValues(values, rowsOf(segment, head), column);
 }
 
 //===--- Results ---===//

@@ -55,7 +55,7 @@ mlir::Value reduceLanes(const Code &code, mlir::Value vector,
 
 /// The tokens [begin, end) of one sequence, and what they see of it. Sizes and slots are index.
 struct AttentionSegment {
-  mlir::Value sequence, begin, end, kvHead;
+  mlir::Value sequence, begin, end;
   mlir::Value past, slots;      ///< committed slots; all slots that a token may see
   mlir::Value lowMin, lowMax;   ///< of the first visible slot
   mlir::Value highMin, highMax; ///< of the end of the visible slots; all below highMin are seen
@@ -122,14 +122,18 @@ public:
   void storeQuery(mlir::Value row, mlir::Value entry, mlir::Value vector) const;
   /// Fills up the query where pairs need it.
   void padQuery(mlir::Value row) const;
-  /// scores[0..count, column..column + 32] = queries K^T. Rows come in multiples of a group.
-  void score(const Keys &keys, mlir::Value count, mlir::Value column) const;
+  /// Rows [first, first + count): those of one key head, a multiple of a group.
+  struct Rows {
+    mlir::Value first, count;
+  };
+  /// scores[rows, column..column + 32] = queries K^T.
+  void score(const Keys &keys, const Rows &rows, mlir::Value column) const;
   /// Scores that the vectors of i1 (of a page) tell of become -inf.
   void hide(mlir::Value row, mlir::Value column, llvm::ArrayRef<mlir::Value> hidden) const;
   /// Scores of columns [begin, end), whole pages, become e^(score - largest so far).
   void softmax(mlir::Value row, mlir::Value begin, mlir::Value end) const;
-  /// outputs[0..count] += e^scores[.., column..] V.
-  void addValues(const Values &values, mlir::Value count, mlir::Value column) const;
+  /// outputs[rows] += e^scores[rows, column..] V.
+  void addValues(const Values &values, const Rows &rows, mlir::Value column) const;
 
 private:
   int64_t unit() const { return spec.form == KvForm::BF16 ? 2 : 1; } ///< entries of a word

@@ -118,10 +118,11 @@ void AttentionTiles::prefetch(Value few, Value base, Value word, int64_t words) 
 
 //===--- Scores ---===//
 
-void AttentionTiles::score(const Keys &keys, Value count, Value column) const {
-  Value few = code.less(count, code.index(2 * tileRows()));
-  code.wholeRowTiles(count, tileRows(), group,
-                     [&](int64_t rows, Value row) { scoreTile(keys, few, rows, row, column); });
+void AttentionTiles::score(const Keys &keys, const Rows &all, Value column) const {
+  Value few = code.less(all.count, code.index(2 * tileRows()));
+  code.wholeRowTiles(all.count, tileRows(), group, [&](int64_t rows, Value row) {
+    scoreTile(keys, few, rows, code.add(all.first, row), column);
+  });
 }
 
 void AttentionTiles::scoreTile(const Keys &keys, Value few, int64_t rows, Value row,
@@ -213,10 +214,11 @@ void AttentionTiles::softmax(Value row, Value begin, Value end) const {
 
 //===--- Values ---===//
 
-void AttentionTiles::addValues(const Values &values, Value count, Value column) const {
-  Value few = code.less(count, code.index(2 * tileRows()));
-  code.wholeRowTiles(count, tileRows(), group,
-                     [&](int64_t rows, Value row) { valueTiles(values, few, rows, row, column); });
+void AttentionTiles::addValues(const Values &values, const Rows &all, Value column) const {
+  Value few = code.less(all.count, code.index(2 * tileRows()));
+  code.wholeRowTiles(all.count, tileRows(), group, [&](int64_t rows, Value row) {
+    valueTiles(values, few, rows, code.add(all.first, row), column);
+  });
 }
 
 void AttentionTiles::valueTiles(const Values &values, Value few, int64_t rows, Value row,
