@@ -90,6 +90,40 @@ TEST(KvState, PathsAreMovedAcrossPages) {
   expectRow(state, 0, 32, 49);
 }
 
+/// The bits of one row of a state of bf16: keys in pairs of entries, values in pairs of tokens.
+template <typename Fn>
+void eachHalf(const KvState &state, int64_t slot, Fn fn) {
+  auto *base = reinterpret_cast<uint16_t *>(state.pages(0)[slot / PLX_PAGE_TOKENS]);
+  int64_t in = slot % PLX_PAGE_TOKENS;
+  for (int h = 0; h < 2; ++h)
+    for (int d = 0; d < 4; ++d)
+      fn(base[((h * 2 + d / 2) * PLX_PAGE_TOKENS + in) * 2 + d % 2], h * 4 + d);
+  base += 2 * 4 * PLX_PAGE_TOKENS;
+  for (int h = 0; h < 2; ++h)
+    for (int d = 0; d < 6; ++d)
+      fn(base[((h * PLX_PAGE_TOKENS + in) / 2 * 6 + d) * 2 + in % 2], 8 + h * 6 + d);
+}
+
+TEST(KvState, PathsOfPairsAreMovedWithoutTheirNeighbours) {
+  StateInfo info = makeInfo();
+  info.form = KvForm::BF16;
+  info.layers = {1};
+  StateBudget budget;
+  KvState state(info, 100, budget);
+  state.open(0);
+  ASSERT_TRUE(state.prepare(0, 0, 60));
+  auto bits = [](int64_t slot, int i) { return static_cast<uint16_t>(slot * 100 + i); };
+  for (int64_t slot = 0; slot < 60; ++slot)
+    eachHalf(state, slot, [&](uint16_t &half, int i) { half = bits(slot, i); });
+  const int32_t path[] = {0, 3, 4, 20};
+  state.compact(0, 29, path);
+  for (auto [slot, from] :
+       {std::pair<int64_t, int64_t>{28, 28}, {29, 29}, {30, 32}, {31, 33}, {32, 49}, {33, 33}})
+    eachHalf(state, slot, [&, slot = slot, from = from](uint16_t &half, int i) {
+      ASSERT_EQ(half, bits(from, i)) << "slot " << slot;
+    });
+}
+
 TEST(KvState, PagesBehindTheWindowAreGivenBackAndUsedAgain) {
   StateBudget budget;
   KvState state(makeInfo(10), 100000, budget);
