@@ -2,6 +2,7 @@
 #ifndef PLEXUS_DIALECTS_BRAIN_BRAINBASE_TD
 #define PLEXUS_DIALECTS_BRAIN_BRAINBASE_TD
 
+include "dialects/brain/BrainEnums.td"
 include "dialects/plx/PlxTypes.td"
 include "dialects/plx/PlxAttrs.td"
 include "mlir/Interfaces/InferTypeOpInterface.td"
@@ -12,6 +13,7 @@ def Brain_Dialect : Dialect {
   let cppNamespace = "::mlir::brain";
   let summary = "Decoding of brain signals: filters, normalisation, features, sensors, retrieval";
   let description = "See docs/dialects/brain.md for why these ops are ops of their own.";
+  let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::plx::PlxDialect", "::mlir::scf::SCFDialect"];
 }
 

@@ -1,4 +1,4 @@
-// Filters and running norms: checks and meaning.
+// Running norms and times: checks and meaning.
 #include "dialects/brain/BrainOps.h"
 #include "dialects/brain/WideState.h"
 #include "dialects/plx/Verify.h"
@@ -47,8 +47,8 @@ static SmallVector<Value> emaStep(ImplicitLocOpBuilder &b, EmaStandardizeOp op, 
                                   ValueRange last) {
   double alpha = op.getAlpha().convertToDouble(), eps = op.getEps().convertToDouble();
   auto started = [](Number flag, Number yes, Number no) {
-    Value isZero = arith::CmpFOp::create(flag.code(), arith::CmpFPredicate::OEQ, flag.v,
-                                         flag.constant(0).v);
+    Value isZero =
+        arith::CmpFOp::create(flag.code(), arith::CmpFPredicate::OEQ, flag.v, flag.constant(0).v);
     return flag.of(arith::SelectOp::create(flag.code(), isZero, no.v, yes.v));
   };
   Value mean = mapWide(b, {x, last[0], last[2]}, [&](ImplicitLocOpBuilder &b, ValueRange v) {
@@ -90,4 +90,27 @@ Values EmaStandardizeOp::decompose(OpBuilder &builder) {
         return {packState(b, {made[0], made[1], made[2]}),
                 narrow(b, made[3], type.getElementType())};
       });
+}
+
+//===--- Times --------------------------------------------------------------------------------===//
+
+LogicalResult TimesOp::inferReturnTypes(MLIRContext *context, std::optional<Location>, Adaptor,
+                                        SmallVectorImpl<Type> &types) {
+  types.push_back(RankedTensorType::get({ShapedType::kDynamic}, Float32Type::get(context)));
+  return success();
+}
+
+plx::SizeSymbol TimesOp::getResultRows(unsigned) { return plx::SizeSymbol::Tokens; }
+
+Values TimesOp::decompose(OpBuilder &builder) {
+  ImplicitLocOpBuilder b(getLoc(), builder);
+  Value positions = batchField(b, BatchField::Position, getBatch());
+  return SmallVector<Value>{
+      mapElements(b, sizesOf(b, positions), b.getF32Type(), positions, rangeMap(b, 1, 0, 1),
+                  [&](ImplicitLocOpBuilder &b, ValueRange v) {
+                    Number p(b, arith::SIToFPOp::create(b, b.getF64Type(), v[0]));
+                    return (p * p.constant(getStep().convertToDouble()) +
+                            p.constant(getStart().convertToDouble()))
+                        .v;
+                  })};
 }

@@ -32,16 +32,15 @@ Value brain::unpackState(ImplicitLocOpBuilder &b, Value state) {
 /// [columns, 2] of f32: the bits of a row of f64.
 static Value halvesOf(ImplicitLocOpBuilder &b, Value row) {
   SmallVector<OpFoldResult> sizes{sizesOf(b, row)[0], b.getIndexAttr(2)};
-  return mapElements(
-      b, sizes, b.getF32Type(), row, dimsMap(b, 2, {0}),
-      [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
-        Value bits = arith::BitcastOp::create(b, b.getI64Type(), v[0]);
-        Value which = arith::IndexCastOp::create(b, b.getI64Type(), loopIndex(b, 1));
-        Value shift = arith::MulIOp::create(b, which, integer(b, kHalf));
-        Value half = arith::TruncIOp::create(b, b.getI32Type(),
-                                             arith::ShRUIOp::create(b, bits, shift));
-        return arith::BitcastOp::create(b, b.getF32Type(), half);
-      });
+  return mapElements(b, sizes, b.getF32Type(), row, dimsMap(b, 2, {0}),
+                     [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                       Value bits = arith::BitcastOp::create(b, b.getI64Type(), v[0]);
+                       Value which = arith::IndexCastOp::create(b, b.getI64Type(), loopIndex(b, 1));
+                       Value shift = arith::MulIOp::create(b, which, integer(b, kHalf));
+                       Value half = arith::TruncIOp::create(b, b.getI32Type(),
+                                                            arith::ShRUIOp::create(b, bits, shift));
+                       return arith::BitcastOp::create(b, b.getF32Type(), half);
+                     });
 }
 
 Value brain::packState(ImplicitLocOpBuilder &b, ValueRange rows) {

@@ -3,9 +3,13 @@
 // compute: docs/dialects/brain.md and docs/dialects/plx.md.
 #pragma once
 
+#include <plexus/filters.hpp>
 #include <plexus/graph.hpp>
 
+#include <array>
+#include <bit>
 #include <cmath>
+#include <numbers>
 
 namespace plexus::graph::brain {
 
@@ -182,6 +186,200 @@ struct Quantized {
 inline Quantized vectorQuantize(Builder &b, Value x, Value codebooks, bool cosine = false) {
   auto made = b.ops("brain.vector_quantize", {x, codebooks}, 2, {{"cosine", cosine}});
   return {made[0], made[1]};
+}
+
+//===--- Filters: rows are samples [T, channels] ---===//
+
+/// Filters that run side by side: as many sections in each.
+using FilterBank = std::vector<filters::Sections>;
+
+/// The bank's numbers as builder calls take doubles: their bits.
+inline std::vector<int64_t> bitsOf(const FilterBank &bank) {
+  std::vector<int64_t> bits;
+  for (const filters::Sections &filter : bank)
+    for (const filters::Section &section : filter)
+      for (double value : section)
+        bits.push_back(std::bit_cast<int64_t>(value));
+  return bits;
+}
+
+/// Shape of the carry state of `sosFilter` over `channels`.
+inline std::vector<int64_t> filterState(const FilterBank &bank, int64_t channels,
+                                        bool steady = false) {
+  const auto filters = static_cast<int64_t>(bank.size()),
+             sections = static_cast<int64_t>(bank.empty() ? 0 : bank[0].size());
+  return {2 * sections + steady, filters * channels, 2};
+}
+
+/// Each filter of the bank over each channel of x [T, C], causally and in double: [T, filters C],
+/// filter by filter. `state`: b.carryState of filterState(), or none: sequences start afresh.
+/// `steady`: from the steady state of a sequence's first sample instead of zeros.
+inline Value sosFilter(Builder &b, Value x, Value batch, const FilterBank &bank, Value state = {},
+                       bool steady = false) {
+  return b.op(
+      "brain.sos_filter", {x, batch, state},
+      {{"sos", bitsOf(bank)}, {"filters", static_cast<int64_t>(bank.size())}, {"steady", steady}});
+}
+
+/// The same forward and backward over whole sequences, which `extension` ("odd", "even",
+/// "constant") lengthens by `padding` samples at either end; padding < 0: the default of the bank's
+/// first filter.
+inline Value sosFiltFilt(Builder &b, Value x, Value batch, const FilterBank &bank,
+                         int64_t padding = -1, const std::string &extension = "odd") {
+  if (padding < 0)
+    padding = bank.empty() ? 0 : filters::defaultPadding(bank[0]);
+  return b.op("brain.sos_filtfilt", {x, batch},
+              {{"sos", bitsOf(bank)},
+               {"filters", static_cast<int64_t>(bank.size())},
+               {"padding", padding},
+               {"extension", extension}});
+}
+
+/// start + step * position of each row, [T].
+inline Value times(Builder &b, Value batch, double start, double step) {
+  return b.op("brain.times", {batch}, {{"start", start}, {"step", step}});
+}
+
+//===--- Linear maps over channels and windows ---===//
+
+/// A matrix [rows, columns], row-major.
+struct Matrix {
+  int64_t rows = 0, columns = 0;
+  std::vector<float> values;
+  Matrix(int64_t rows, int64_t columns) : rows(rows), columns(columns), values(rows * columns) {}
+  float &at(int64_t row, int64_t column) { return values[row * columns + column]; }
+};
+
+/// x [.., columns] times the matrix transposed: [.., rows]. Passes merge it with the products and
+/// convolutions beside it.
+inline Value apply(Builder &b, Value x, const std::string &name, const Matrix &m) {
+  return b.linear(x, b.param(name, b.constant(m.values, {m.rows, m.columns})));
+}
+
+/// The same over the channels of windows x [rows, columns, samples]: [rows, m.rows, samples].
+inline Value mixChannels(Builder &b, Value x, const std::string &name, const Matrix &m) {
+  const std::vector<int64_t> shape = b.shape(x);
+  if (shape.size() != 3 || shape[1] != m.columns) {
+    b.fail(3, name + " mixes " + std::to_string(m.columns) + " channels of [rows, C, samples]");
+    return x;
+  }
+  Value w = b.param(name, b.constant(m.values, {m.rows, m.columns, 1, 1}));
+  return b.reshape(conv(b, b.reshape(x, {m.columns, 1, shape[2]}), w), {m.rows, shape[2]});
+}
+
+/// Less the mean of all channels.
+inline Matrix averageReference(int64_t channels) {
+  Matrix m(channels, channels);
+  for (int64_t i = 0; i < channels; ++i)
+    for (int64_t j = 0; j < channels; ++j)
+      m.at(i, j) = static_cast<float>((i == j) - 1.0 / double(channels));
+  return m;
+}
+
+/// Less the mean of the channels `references` (one electrode, or two mastoids).
+inline Matrix channelReference(int64_t channels, const std::vector<int64_t> &references) {
+  Matrix m(channels, channels);
+  for (int64_t i = 0; i < channels; ++i) {
+    m.at(i, i) = 1;
+    for (int64_t r : references)
+      m.at(i, r) -= static_cast<float>(1.0 / double(references.size()));
+  }
+  return m;
+}
+
+/// Differences of pairs of channels.
+inline Matrix bipolar(int64_t channels, const std::vector<std::array<int64_t, 2>> &pairs) {
+  Matrix m(static_cast<int64_t>(pairs.size()), channels);
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    m.at(static_cast<int64_t>(i), pairs[i][0]) += 1;
+    m.at(static_cast<int64_t>(i), pairs[i][1]) -= 1;
+  }
+  return m;
+}
+
+/// Each channel less the mean of its neighbours (Hjorth, 1975); a channel without any stays.
+inline Matrix laplacian(const std::vector<std::vector<int64_t>> &neighbours) {
+  const auto channels = static_cast<int64_t>(neighbours.size());
+  Matrix m(channels, channels);
+  for (int64_t i = 0; i < channels; ++i) {
+    m.at(i, i) = 1;
+    for (int64_t j : neighbours[i])
+      m.at(i, j) -= static_cast<float>(1.0 / double(neighbours[i].size()));
+  }
+  return m;
+}
+
+/// A periodic window of `size` samples: "hann", "hamming", "blackman" or "boxcar".
+inline std::vector<double> window(const std::string &kind, int64_t size) {
+  std::vector<double> w(size, 1.0);
+  for (int64_t i = 0; i < size && kind != "boxcar"; ++i) {
+    const double turn = 2 * std::numbers::pi * double(i) / double(size);
+    w[i] = kind == "hamming"    ? 0.54 - 0.46 * std::cos(turn)
+           : kind == "blackman" ? 0.42 - 0.5 * std::cos(turn) + 0.08 * std::cos(2 * turn)
+                                : 0.5 - 0.5 * std::cos(turn);
+  }
+  return w;
+}
+
+/// How a window of samples becomes a spectrum.
+struct Spectrum {
+  int64_t size = 128;          ///< Samples of a window.
+  std::string window = "hann"; ///< Of brain::window.
+  bool detrend = false;        ///< Less the window's mean, before anything else.
+  bool density = false;        ///< Squares sum to a density (rate needed), not to a spectrum.
+  double rate = 1;             ///< Samples a second.
+
+  int64_t bins() const { return size / 2 + 1; }
+  double step() const { return rate / double(size); }
+  std::vector<float> frequencies() const {
+    std::vector<float> f;
+    for (int64_t k = 0; k < bins(); ++k)
+      f.push_back(static_cast<float>(double(k) * step()));
+    return f;
+  }
+  /// [2 bins, size]: real parts of all bins, then imaginary ones. A spectrum is divided by the
+  /// window's sum (scipy.signal.stft); the squares of a density's parts sum to the one-sided power
+  /// per Hz (scipy.signal.welch).
+  Matrix matrix() const {
+    const std::vector<double> w = brain::window(window, size);
+    double sum = 0, squares = 0;
+    for (double v : w) {
+      sum += v;
+      squares += v * v;
+    }
+    Matrix m(2 * bins(), size);
+    for (int64_t k = 0; k < 2 * bins(); ++k) {
+      const int64_t bin = k % bins();
+      const bool twice = density && bin > 0 && 2 * bin < size;
+      const double scale = density ? std::sqrt((twice ? 2 : 1) / (rate * squares)) : 1 / sum;
+      double mean = 0;
+      std::vector<double> row(size);
+      for (int64_t i = 0; i < size; ++i) {
+        const double turn = 2 * std::numbers::pi * double(bin * i % size) / double(size);
+        row[i] = scale * w[i] * (k < bins() ? std::cos(turn) : -std::sin(turn));
+        mean += row[i] / double(size);
+      }
+      for (int64_t i = 0; i < size; ++i)
+        m.at(k, i) = static_cast<float>(row[i] - (detrend ? mean : 0));
+    }
+    return m;
+  }
+  /// [bands, bins]: the integral from lo to hi (both inclusive, Hz) by the trapezoid rule.
+  Matrix bands(const std::vector<std::array<double, 2>> &edges) const {
+    Matrix m(static_cast<int64_t>(edges.size()), bins());
+    for (int64_t band = 0; band < m.rows; ++band)
+      for (int64_t k = 0; k + 1 < bins(); ++k)
+        if (double(k) * step() >= edges[band][0] && double(k + 1) * step() <= edges[band][1])
+          for (int64_t end : {k, k + 1})
+            m.at(band, end) += static_cast<float>(step() / 2);
+    return m;
+  }
+};
+
+/// |spectrum|^2 of x [.., 2 bins], real parts and then imaginary ones: [.., bins].
+inline Value power(Builder &b, Value x, int64_t bins) {
+  Value squares = b.activation(x, "square");
+  return b.add(b.slice(squares, 0, bins), b.slice(squares, bins, bins));
 }
 
 } // namespace plexus::graph::brain

@@ -1,7 +1,15 @@
 // The builder's ops of brain. docs/dialects/brain.md has them in this order.
 #include "compiler/builder/OpTable.h"
 
+#include "dialects/brain/BrainDialect.h"
+
+using namespace mlir;
+
 namespace plexus::compiler {
+
+static constexpr auto parseExtension =
+    parseEnum<brain::ExtensionAttr, static_cast<std::optional<brain::Extension> (*)(
+                                        llvm::StringRef)>(brain::symbolizeExtension)>;
 
 const std::vector<OpRow> &brainRows() {
   static const std::vector<OpRow> rows = {
@@ -35,6 +43,27 @@ const std::vector<OpRow> &brainRows() {
        2,
        Result::Infer,
        {{"cosine", Kind::Unit, false}}},
+      {"brain.sos_filter",
+       "brain.sos_filter",
+       2,
+       3,
+       Result::Infer,
+       {{"sos", Kind::F64s}, {"filters", Kind::I64, false}, {"steady", Kind::Unit, false}}},
+      {"brain.sos_filtfilt",
+       "brain.sos_filtfilt",
+       2,
+       2,
+       Result::Infer,
+       {{"sos", Kind::F64s},
+        {"filters", Kind::I64, false},
+        {"padding", Kind::I64},
+        {"extension", Kind::Enum, false, parseExtension, "odd, even, constant"}}},
+      {"brain.times",
+       "brain.times",
+       1,
+       1,
+       Result::Infer,
+       {{"start", Kind::F64}, {"step", Kind::F64}}},
   };
   return rows;
 }

@@ -37,6 +37,7 @@ const HandlerTable &handlers() {
     addBankHandlers(handlers);
     addDecoderHandlers(handlers);
     addSensorHandlers(handlers);
+    addSignalHandlers(handlers);
     return handlers;
   }();
   return table;

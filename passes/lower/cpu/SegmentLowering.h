@@ -134,6 +134,7 @@ void addExpertHandlers(HandlerTable &table);
 void addBankHandlers(HandlerTable &table);
 void addDecoderHandlers(HandlerTable &table);
 void addSensorHandlers(HandlerTable &table);
+void addSignalHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.
 mlir::LogicalResult lowerUpstream(SegmentLowering &segment, mlir::Operation *op);

@@ -14,3 +14,19 @@ func.func @state(%x: tensor<?x8xf32>, %s: !plx.carry<3 x 8>, %batch: !plx.batch)
   %0 = brain.ema_standardize %x, %batch state %s {alpha = 0.5 : f64, eps = 1.0e-4 : f64} : (tensor<?x8xf32>, !plx.batch, !plx.carry<3 x 8>) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
+
+// -----
+
+func.func @sections(%x: tensor<?x8xf32>, %batch: !plx.batch) -> tensor<?x16xf32> {
+  // expected-error @+1 {{'sos' has 6 numbers, expected 6 a section, as many sections for each of 2 filters}}
+  %0 = brain.sos_filter %x, %batch {filters = 2 : i64, sos = array<f64: 1.0, 0.0, 0.0, 1.0, 0.0, 0.0>} : (tensor<?x8xf32>, !plx.batch) -> tensor<?x16xf32>
+  return %0 : tensor<?x16xf32>
+}
+
+// -----
+
+func.func @normalised(%x: tensor<?x8xf32>, %batch: !plx.batch) -> tensor<?x8xf32> {
+  // expected-error @+1 {{'sos' has a0 = 2.000000e+00 in section 0, expected 1: divide the section by it}}
+  %0 = brain.sos_filtfilt %x, %batch {padding = 3 : i64, sos = array<f64: 1.0, 0.0, 0.0, 2.0, 0.0, 0.0>} : (tensor<?x8xf32>, !plx.batch) -> tensor<?x8xf32>
+  return %0 : tensor<?x8xf32>
+}

@@ -1,0 +1,263 @@
+//===- LowerSignals.cpp - filters and running norms -------------------------------------------===//
+// Handlers of brain's recurrences over samples: their states stay in registers, f64 vectors of
+// channels.
+//===----------------------------------------------------------------------------------------------===//
+#include "dialects/brain/BrainOps.h"
+#include "dialects/brain/Sections.h"
+#include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/emit/Carry.h"
+
+using namespace mlir;
+
+namespace plexus::compiler {
+namespace {
+
+using emit::Code;
+using ssm::Number;
+
+/// What the lowerings share: samples [T, channels] of f32 as f64 vectors.
+struct Signal {
+  SegmentLowering &segment;
+  Location loc;
+  Code code;
+  Value input, out;
+  emit::CarryFields fields;
+  int64_t channels;
+
+  template <typename Op>
+  Signal(SegmentLowering &segment, Op op, Value state)
+      : segment(segment), loc(op.getLoc()), code{segment.builder(), loc},
+        input(segment.buffer(op.getInput())),
+        out(segment.allocateLike(op.getResult(), op.getInput())),
+        fields(emit::loadCarry(code.builder, loc, segment.batch(),
+                               state ? segment.scalars().lookup(state) : Value())),
+        channels(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)) {}
+
+  ImplicitLocOpBuilder builder() const { return {loc, code.builder}; }
+  VectorType wide(VectorType type) const {
+    return code.vectorType(type.getNumElements(), code.builder.getF64Type());
+  }
+  Value load(VectorType type, Value token, Value channel) const {
+    return code.make<arith::ExtFOp>(wide(type), code.loadVector(type, input, {token, channel}));
+  }
+  void store(VectorType type, Value value, Value token, Value column) const {
+    code.storeVector(code.make<arith::TruncFOp>(type, value), out, {token, column});
+  }
+  /// Rows of a state [rows, columns] of f64 that start at `column`; places count f32.
+  SmallVector<emit::CarryPiece> pieces(int64_t rows, int64_t columns, Value column,
+                                       VectorType type) const {
+    SmallVector<emit::CarryPiece> made;
+    for (int64_t row = 0; row < rows; ++row)
+      made.push_back({code.mul(code.add(column, row * columns), 2), wide(type)});
+    return made;
+  }
+  /// `flag` (f64 vectors) is 0 ? no : yes, for each pair.
+  Value choose(Value flag, Value yes, Value no) const {
+    Value isZero =
+        code.make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, flag, code.constant(flag.getType(), 0));
+    return code.make<arith::SelectOp>(isZero, no, yes);
+  }
+  void forBlocks(int64_t work, emit::ChannelBody body) const {
+    int64_t lanes = segment.isa().lanes();
+    segment.emitParallel(lanes * work, [&] {
+      emit::forChannelBlocks(code, fields.batch.sequences, channels, lanes, 1, body);
+    });
+  }
+};
+
+/// Operations of a sample of one channel in a section, times samples of a usual run.
+constexpr int64_t kSectionWork = 8 * 256;
+
+//===--- Running norm -------------------------------------------------------------------------===//
+
+LogicalResult lowerEma(SegmentLowering &segment, brain::EmaStandardizeOp op) {
+  Signal s(segment, op, op.getState());
+  double alpha = op.getAlpha().convertToDouble(), eps = op.getEps().convertToDouble();
+  s.forBlocks(kSectionWork, [&](Value sequence, Value channel, ArrayRef<VectorType> types) {
+    VectorType type = types.front();
+    emit::forTokensOf(
+        s.code, s.fields, sequence, s.pieces(3, s.channels, channel, type), /*reverse=*/false,
+        [&](Value token, ValueRange last) -> Code::Values {
+          ImplicitLocOpBuilder b = s.builder();
+          Number x(b, s.load(type, token, channel));
+          Number before = x.of(s.choose(last[2], last[0], x.v));
+          Number mean = x.constant(alpha) * x + x.constant(1 - alpha) * before;
+          Number d = x - mean;
+          Number spread = x.of(s.choose(last[2], last[1], x.constant(1).v));
+          Number variance = x.constant(alpha) * (d * d) + x.constant(1 - alpha) * spread;
+          s.store(type, (d / max(x.constant(eps), variance.sqrt())).v, token, channel);
+          return {mean.v, variance.v, x.constant(1).v};
+        });
+  });
+  segment.report(op, "generated", "mean and variance in registers along each sequence");
+  return success();
+}
+
+//===--- Causal filters -----------------------------------------------------------------------===//
+
+LogicalResult lowerSosFilter(SegmentLowering &segment, brain::SosFilterOp op) {
+  Signal s(segment, op, op.getState());
+  auto filters = static_cast<int64_t>(op.getFilters());
+  int64_t rows = 2 * op.getSections(), columns = filters * s.channels;
+  s.forBlocks(kSectionWork * filters * op.getSections(), [&](Value sequence, Value channel,
+                                                             ArrayRef<VectorType> types) {
+    VectorType type = types.front();
+    for (int64_t f = 0; f < filters; ++f) {
+      brain::SectionsRef filter = brain::filterOf(op.getSos(), filters, f);
+      Value column = s.code.add(channel, f * s.channels);
+      emit::forTokensOf(
+          s.code, s.fields, sequence, s.pieces(rows + op.getSteady(), columns, column, type),
+          /*reverse=*/false, [&](Value token, ValueRange last) -> Code::Values {
+            ImplicitLocOpBuilder b = s.builder();
+            Value x = s.load(type, token, channel);
+            Code::Values states(last.take_front(rows));
+            if (op.getSteady())
+              for (auto [state, start] : llvm::zip(states, brain::buildSteady(b, filter, x)))
+                state = s.choose(last[rows], state, start);
+            s.store(type, brain::buildCascade(b, filter, x, states), token, column);
+            if (op.getSteady())
+              states.push_back(s.code.constant(x.getType(), 1));
+            return states;
+          });
+    }
+  });
+  segment.report(op, "generated", "sections in registers along each sequence, in f64");
+  return success();
+}
+
+//===--- Zero phase ---------------------------------------------------------------------------===//
+
+/// One filter over one vector of channels of one sequence, forward and backward.
+class ZeroPhase {
+public:
+  ZeroPhase(const Signal &s, brain::SosFiltFiltOp op, brain::SectionsRef filter, VectorType type,
+            Value channel, Value column, Value middle, Value tail)
+      : s(s), code(s.code), op(op), filter(filter), type(type), channel(channel), column(column),
+        middle(middle), tail(tail), padding(static_cast<int64_t>(op.getPadding())) {}
+
+  void emit(Value sequence) {
+    auto border = [&](Value number) {
+      return emit::loadI32(code.builder, code.loc, s.fields.batch.tokenBegin, number);
+    };
+    first = border(sequence);
+    end = border(code.add(sequence, 1));
+    last = code.add(end, -1);
+    code.ifThen(code.less(first, end), [&] {
+      forward();
+      backward();
+    });
+  }
+
+private:
+  Value sample(Value token) { return s.load(type, token, channel); }
+
+  Value beyond(Value border, Value inner) {
+    ImplicitLocOpBuilder b = s.builder();
+    if (op.getExtension() == brain::Extension::Even)
+      return sample(inner);
+    Number edge(b, sample(border));
+    if (op.getExtension() == brain::Extension::Constant)
+      return edge.v;
+    return (edge + edge - edge.of(sample(inner))).v;
+  }
+  Value before(Value i) {
+    return beyond(first, code.min(code.add(first, code.sub(code.index(padding), i)), last));
+  }
+  Value behind(Value i) { return beyond(last, code.max(code.sub(last, code.add(i, 1)), first)); }
+
+  Code::Values steady(Value x) {
+    ImplicitLocOpBuilder b = s.builder();
+    return brain::buildSteady(b, filter, x);
+  }
+  /// Filters `count` samples; `give` says which, `take` gets them.
+  Code::Values run(Value count, ValueRange states, llvm::function_ref<Value(Value)> give,
+                   llvm::function_ref<void(Value, Value)> take) {
+    return code.loop(code.index(0), count, 1, states, [&](Value i, ValueRange carried) {
+      ImplicitLocOpBuilder b = s.builder();
+      Code::Values next(carried);
+      take(i, brain::buildCascade(b, filter, give(i), next));
+      return next;
+    });
+  }
+
+  void forward() {
+    auto drop = [](Value, Value) {};
+    Value pads = code.index(padding), length = code.sub(end, first);
+    Code::Values states = steady(padding ? before(code.index(0)) : sample(first));
+    states = run(pads, states, [&](Value i) { return before(i); }, drop);
+    states = run(
+        length, states, [&](Value i) { return sample(code.add(first, i)); },
+        [&](Value i, Value y) { code.storeVector(y, middle, {code.add(first, i), column}); });
+    run(
+        pads, states, [&](Value i) { return behind(i); },
+        [&](Value i, Value y) {
+          code.storeVector(y, tail, {code.mul(i, s.segment.isa().lanes())});
+        });
+  }
+
+  void backward() {
+    VectorType wide = s.wide(type);
+    auto filtered = [&](Value token) { return code.loadVector(wide, middle, {token, column}); };
+    auto tailAt = [&](Value i) {
+      Value place = code.mul(code.sub(code.index(padding - 1), i), s.segment.isa().lanes());
+      return code.loadVector(wide, tail, {place});
+    };
+    Code::Values states = steady(padding ? tailAt(code.index(0)) : filtered(last));
+    if (padding)
+      states = run(code.index(padding), states, tailAt, [](Value, Value) {});
+    run(
+        code.sub(end, first), states, [&](Value i) { return filtered(code.sub(last, i)); },
+        [&](Value i, Value y) { s.store(type, y, code.sub(last, i), column); });
+  }
+
+  const Signal &s;
+  const Code &code;
+  brain::SosFiltFiltOp op;
+  brain::SectionsRef filter;
+  VectorType type;
+  Value channel, column, middle, tail;
+  int64_t padding;
+  Value first, end, last; ///< Tokens of the sequence.
+};
+
+LogicalResult lowerSosFiltFilt(SegmentLowering &segment, brain::SosFiltFiltOp op) {
+  Signal s(segment, op, Value());
+  auto filters = static_cast<int64_t>(op.getFilters());
+  Type f64 = segment.builder().getF64Type();
+  Value tokens = segment.rows(op.getLoc(), s.input);
+  Value middle =
+      segment.allocate(MemRefType::get({ShapedType::kDynamic, filters * s.channels}, f64), tokens);
+  s.forBlocks(2 * kSectionWork * filters * op.getSections(), [&](Value sequence, Value channel,
+                                                                 ArrayRef<VectorType> types) {
+    int64_t lanes = segment.isa().lanes();
+    s.code.stackScope([&] {
+      Value tail = s.code.stackBuffer(std::max<int64_t>(int64_t(op.getPadding()), 1) * lanes, f64);
+      for (int64_t f = 0; f < filters; ++f)
+        ZeroPhase(s, op, brain::filterOf(op.getSos(), filters, f), types.front(), channel,
+                  s.code.add(channel, f * s.channels), middle, tail)
+            .emit(sequence);
+    });
+  });
+  segment.report(op, "generated", "forward and backward along each sequence, in f64");
+  return success();
+}
+
+/// Samples are loaded as f32; a filter's sections and the extension fit registers and stack.
+bool isF32(Operation *op) {
+  return cast<RankedTensorType>(op->getOperand(0).getType()).getElementType().isF32();
+}
+bool takesFiltFilt(Operation *op) {
+  constexpr int64_t kLongestOnStack = 1024;
+  return isF32(op) &&
+         static_cast<int64_t>(cast<brain::SosFiltFiltOp>(op).getPadding()) <= kLongestOnStack;
+}
+
+} // namespace
+
+void addSignalHandlers(HandlerTable &table) {
+  addHandler<brain::EmaStandardizeOp, lowerEma>(table, isF32);
+  addHandler<brain::SosFilterOp, lowerSosFilter>(table, isF32);
+  addHandler<brain::SosFiltFiltOp, lowerSosFiltFilt>(table, takesFiltFilt);
+}
+
+} // namespace plexus::compiler
