@@ -48,6 +48,7 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createCanonicalizerPass());
   add(stages, createCSEPass());
   add(stages, createMergeLinearMaps());
+  add(stages, createFoldChannelMixes());
   add(stages, createMergeBanks());
   // Merging before probes and taps: both variants of a segment use the same merged weights.
   add(stages, createMergeProjections());
