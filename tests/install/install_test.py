@@ -129,6 +129,13 @@ class Installation(unittest.TestCase):
         self.assertGreater(len(texts[0].split()), 5)
         self.assertEqual(texts[0], texts[1])
 
+    def test_live_eeg_decoder(self):
+        folder = build_example("streaming-eeg")
+        self.assertEqual(command(os.path.join(folder, "streaming-eeg")),
+                         "1 s: electrode 1\n2 s: electrode 1\n3 s: electrode 2\n"
+                         "4 s: electrode 2\n5 s: electrode 2\n"
+                         "difference from the whole recording: 0\n")
+
     def test_family_outside_the_tree(self):
         plugin = os.path.join(build_example("family-plugin"), "family_my_family.so")
         listed = plexus("plugins", "--plugin", plugin, "--load")
