@@ -7,10 +7,11 @@
 
 Workloads are the modules of benchmarks/workloads: llama (0.34 B shape: decode behind a context,
 prefill, sequences together), mamba (130 M shape: decode, prefill), bert (BERT-base shape, 1 x 128 and
-8 x 128), file (--file, a GGUF file or a model directory, with its own weights). Each round gives every
-peer one turn, one after another. Ceilings (read bandwidth, oneDNN's products) are measured in each
-round too. Writes OUT/compare.txt, .json, .md (a table of Plexus and the best peer) and .svg. A peer
-that is missing, fails or takes too long is listed with its reason. See docs/benchmarks.md.
+8 x 128), eeg (nets of braindecode, one window), file (--file, a GGUF file or a model directory, with
+its own weights). Each round gives every peer one turn, one after another. Ceilings (read bandwidth,
+oneDNN's products) are measured in each round too. Writes OUT/compare.txt, .json, .md (a table of Plexus
+and the best peer) and .svg. A peer that is missing, fails or takes too long is listed with its reason.
+See docs/benchmarks.md.
 """
 import argparse
 import json

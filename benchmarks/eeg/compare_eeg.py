@@ -1,130 +1,113 @@
 #!/usr/bin/env python3
-"""Latency of EEG nets at batch 1 (22 channels, 1000 samples): Plexus, OpenVINO and ONNX Runtime in one run.
+"""Latency of EEG nets at batch 1 (22 channels, 1000 samples) beside peers, in turns, in one run.
 
-    compare_eeg.py --plexus build/bin/plexus --work DIR [--threads 1 2] [--reps 500] [--json OUT]
+    compare_eeg.py --python VENV/bin/python [--threads 1,2] [--rounds 3] [--reps 300] [--json OUT]
 
-Needs braindecode, torch, onnxscript, safetensors and the peers that are to be measured. Models have the
-library's default arguments and random weights, as a state dict for Plexus and as ONNX for the others.
-Prints the median and the 99th percentile in ms, and the ratio of Plexus to the better peer.
+Each round gives every peer one turn of `reps` single calls; a peer that takes more than `--limit`
+seconds for an answer is given up, and named with its reason. Prints the median (p50) and the 99th
+percentile of all calls in ms, and the peer's median over Plexus's. `python` needs braindecode, torch,
+onnxscript and the peers that are to be measured.
 """
 import argparse
 import json
 import os
-import subprocess
 import sys
-import time
 
-NETS = ("EEGNet", "ShallowFBCSPNet", "Deep4Net", "EEGConformer")
-SIZES = {"n_chans": 22, "n_outputs": 4, "n_times": 1000}
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.dirname(HERE))
 
+from peers import Refused, turns  # noqa: E402
+from workloads import eeg  # noqa: E402
 
-def make(name, folder):
-    """Config, weights, one input and the ONNX file of a net of random weights."""
-    import braindecode.models
-    import torch
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    net = getattr(braindecode.models, name)(**SIZES).eval()
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "config.json"), "w") as f:
-        json.dump({"family": "braindecode", "architecture": name, **SIZES}, f)
-    save_file({k: v.contiguous() for k, v in net.state_dict().items()},
-              os.path.join(folder, "model.safetensors"))
-    x = torch.randn(1, SIZES["n_chans"], SIZES["n_times"])
-    save_file({"x": x}, os.path.join(folder, "input.safetensors"))
-    torch.onnx.export(net, x, os.path.join(folder, "net.onnx"), input_names=["x"], dynamo=True,
-                      external_data=False)
+PEERS = {"plexus": "plexus_peer", "openvino": "openvino_peer", "onnxruntime": "onnxruntime_peer",
+         "torch": "torch_peer"}
 
 
-def timed(call, reps):
-    for _ in range(20):
-        call()
-    seconds = []
-    for _ in range(reps):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return seconds
+def start(a, name, folder, threads):
+    env = {"PLEXUS_BINARY": a.plexus, "OMP_WAIT_POLICY": "passive"}
+    peer = turns.Peer(a.python, PEERS[name], turns.pinned(threads, a.priority), env, a.log, a.limit)
+    try:
+        built = peer.ask("convert", source=folder, kind="net", weights="f32", folder=folder)
+        peer.ask("open", built=built, threads=threads, context=0, sequences=1, prompt=0)
+        peer.ask("measure", what="latencies", arguments=[20])
+    except Refused:
+        peer.close()
+        raise
+    return peer
 
 
-def plexus(a, folder, threads):
-    out = subprocess.run([a.plexus, "bench", folder, "--inputs",
-                          os.path.join(folder, "input.safetensors"), "--reps", str(a.reps),
-                          "--threads", str(threads), "--json"], check=True, capture_output=True)
-    return find(json.loads(out.stdout), "seconds")
+def measure(a, net, threads):
+    """{peer: [seconds of each call], or why there are none}."""
+    folder, open_, out = eeg.net(a, net), {}, {}
+    for name in a.peers:
+        try:
+            open_[name] = start(a, name, folder, threads)
+            out[name] = []
+        except Refused as e:
+            out[name] = str(e)
+    for _ in range(a.rounds):
+        for name, peer in list(open_.items()):
+            try:
+                out[name] += peer.ask("measure", what="latencies", arguments=[a.reps])
+            except Refused as e:
+                out[name] = str(e)
+                open_.pop(name).close()
+    for peer in open_.values():
+        peer.close()
+    return out
 
 
-def find(value, key):
-    """The first list under `key`."""
-    if isinstance(value, dict):
-        if isinstance(value.get(key), list):
-            return value[key]
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            found = find(item, key)
-            if found:
-                return found
-    return None
+def summary(net, threads, measured):
+    row = {"net": net, "threads": threads, "peers": {}}
+    for name, seconds in measured.items():
+        if isinstance(seconds, str):
+            row["peers"][name] = {"refused": seconds}
+            continue
+        seconds = sorted(seconds)
+        row["peers"][name] = {"p50": seconds[len(seconds) // 2] * 1e3,
+                              "p99": seconds[len(seconds) * 99 // 100] * 1e3}
+    ours = row["peers"].get("plexus", {}).get("p50")
+    for name, numbers in row["peers"].items():
+        if ours and name != "plexus" and "p50" in numbers:
+            numbers["ratio"] = numbers["p50"] / ours
+    return row
 
 
-def onnxruntime(a, folder, threads):
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = ort.InferenceSession(os.path.join(folder, "net.onnx"), options,
-                                   providers=["CPUExecutionProvider"])
-    x = load(folder)
-    return timed(lambda: session.run(None, {"x": x}), a.reps)
-
-
-def openvino(a, folder, threads):
-    import openvino as ov
-
-    model = ov.Core().compile_model(os.path.join(folder, "net.onnx"), "CPU",
-                                    {"INFERENCE_NUM_THREADS": threads,
-                                     "PERFORMANCE_HINT": "LATENCY"})
-    request, x = model.create_infer_request(), load(folder)
-    return timed(lambda: request.infer({0: x}, share_inputs=True), a.reps)
-
-
-def load(folder):
-    from safetensors.numpy import load_file
-
-    return load_file(os.path.join(folder, "input.safetensors"))["x"]
+def show(row):
+    print(f"{row['net']}, {row['threads']} thread(s)")
+    for name, n in row["peers"].items():
+        if "refused" in n:
+            print(f"  {name:<12} not measured: {n['refused']}")
+            continue
+        ratio = f"  {n['ratio']:.2f} x plexus" if "ratio" in n else ""
+        print(f"  {name:<12} p50 {n['p50']:8.4f} ms  p99 {n['p99']:8.4f} ms "
+              f"({n['p99'] / n['p50']:.2f} x p50){ratio}")
+    sys.stdout.flush()
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    p.add_argument("--plexus", default="build/bin/plexus")
-    p.add_argument("--work", required=True)
-    p.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    p.add_argument("--reps", type=int, default=500)
-    p.add_argument("--nets", nargs="+", default=list(NETS))
+    p.add_argument("--plexus", default=os.path.join(ROOT, "build", "bin", "plexus"))
+    p.add_argument("--python", default=sys.executable, help="an environment that has the peers")
+    p.add_argument("--work", default=os.path.join(ROOT, "build", "peers"))
+    p.add_argument("--threads", type=lambda t: [int(n) for n in t.split(",")], default=[1, 2])
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--reps", type=int, default=300)
+    p.add_argument("--nets", type=lambda t: t.split(","), default=list(eeg.NETS))
+    p.add_argument("--peers", type=lambda t: t.split(","), default=list(PEERS))
+    p.add_argument("--limit", type=int, default=60)
+    p.add_argument("--priority", type=int, default=0)
     p.add_argument("--json")
     a = p.parse_args()
+    a.work, a.plexus = map(os.path.abspath, (a.work, a.plexus))
+    os.makedirs(a.work, exist_ok=True)
     rows = []
-    for name in a.nets:
-        folder = os.path.join(a.work, name)
-        if not os.path.exists(os.path.join(folder, "net.onnx")):
-            make(name, folder)
-        for threads in a.threads:
-            row = {"net": name, "threads": threads}
-            for peer in (plexus, openvino, onnxruntime):
-                try:
-                    seconds = sorted(peer(a, folder, threads))
-                    row[peer.__name__] = {"median": seconds[len(seconds) // 2] * 1e3,
-                                          "p99": seconds[len(seconds) * 99 // 100] * 1e3}
-                except Exception as e:  # a peer that is missing or fails is listed
-                    row[peer.__name__] = {"refused": str(e).splitlines()[0]}
-            peers = [row[k]["median"] for k in ("openvino", "onnxruntime") if "median" in row[k]]
-            if peers and "median" in row["plexus"]:
-                row["ratio"] = row["plexus"]["median"] / min(peers)
-            rows.append(row)
-            print(json.dumps(row))
-            sys.stdout.flush()
+    with open(os.path.join(a.work, "eeg.log"), "w") as a.log:
+        for net in a.nets:
+            for threads in a.threads:
+                rows.append(summary(net, threads, measure(a, net, threads)))
+                show(rows[-1])
     if a.json:
         with open(a.json, "w") as f:
             json.dump(rows, f, indent=1)

@@ -9,6 +9,7 @@ A module has
                                              sequences; returns an object with, by kind,
         causal   prefill(n), decode(context, n), together(sequences, context, n)
         encoder  encode(batch, length)
+        net      latencies(n): the seconds of each of n calls on one input; windows(n): their sum
       each returning seconds; first_token(prompt) and memory() where the worker's own, which time
       load() with a first prefill and read the process's peak, do not fit.
 Weight classes: f32, bf16 (any 16-bit type), q8, q4, file (as the file has them).
@@ -26,11 +27,37 @@ class Built:
     """A model in a peer's own form."""
 
     path: str
-    kind: str  # causal, encoder
+    kind: str  # causal, encoder, net
     stored: str  # what the weights are, in words
     token_bytes: int  # weights read for one token: all but the embedding table's
     vocabulary: int
     token_products: int = 0  # multiplications of a token in matrices, without the head's
+    source: str = ""  # the folder that it was made from
+
+
+class Net:
+    """A net on one input, the tensor x of input.safetensors beside it: what all peers' nets share.
+    `run` is one call."""
+
+    def latencies(self, n):
+        seconds = []
+        for _ in range(n):
+            start = clock()
+            self.run()
+            seconds.append(clock() - start)
+        return seconds
+
+    def windows(self, n):
+        return sum(self.latencies(n))
+
+
+def net_input(built):
+    """x of the net's folder (models/make_eeg.py)."""
+    import os
+
+    from safetensors.numpy import load_file
+
+    return load_file(os.path.join(built.source, "input.safetensors"))["x"]
 
 
 def ids(count, vocabulary):

@@ -5,24 +5,28 @@ import sys
 import numpy as np
 import onnxruntime
 
-from . import Built, clock, ids
+from . import Built, Net, clock, ids, net_input
 from .huggingface import export_encoder, run_exporter, with_tokenizer
 from .safetensors import Checkpoint
 
 WEIGHTS = {"causal": {"f32": "f32", "q8": "int8, blocks of 32", "q4": "int4, blocks of 32"},
-           "encoder": {"f32": "f32", "q8": "int8 by quantize_dynamic"}}
+           "encoder": {"f32": "f32", "q8": "int8 by quantize_dynamic"}, "net": {"f32": "f32"}}
 REFUSALS = {"bf16": "has no bf16 on x86 CPUs"}
 PRECISION = {"f32": "fp32", "q8": "int8", "q4": "int4"}
 BITS = {"f32": 32, "q8": 9, "q4": 5}  # with f32 scales for blocks of 32
 
 
 def version():
-    import onnxruntime_genai
-
-    return f"onnxruntime {onnxruntime.__version__}, genai {onnxruntime_genai.__version__}"
+    try:
+        from onnxruntime_genai import __version__ as genai
+    except ImportError:
+        genai = "none"
+    return f"onnxruntime {onnxruntime.__version__}, genai {genai}"
 
 
 def convert(source, kind, weights, folder):
+    if kind == "net":
+        return Built(os.path.join(source, "net.onnx"), kind, "f32", 0, 0, source=source)
     make = {"causal": convert_causal, "encoder": convert_encoder}[kind]
     path = os.path.join(folder, f"onnxruntime-{weights}" + (".onnx" if kind == "encoder" else ""))
     if not os.path.exists(path):
@@ -88,13 +92,16 @@ class Causal:
         return clock() - start
 
 
+def session(built, threads):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(built.path, options, providers=["CPUExecutionProvider"])
+
+
 class Encoder:
     def __init__(self, built, threads):
         self.vocabulary = built.vocabulary
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        self.session = onnxruntime.InferenceSession(built.path, options,
-                                                    providers=["CPUExecutionProvider"])
+        self.session = session(built, threads)
 
     def encode(self, batch, length):
         tokens = np.array(ids(batch * length, self.vocabulary), np.int64).reshape(batch, length)
@@ -103,5 +110,11 @@ class Encoder:
         return clock() - start
 
 
+class OnnxNet(Net):
+    def __init__(self, built, threads):
+        net, x = session(built, threads), {"x": net_input(built)}
+        self.run = lambda: net.run(None, x)
+
+
 def load(built, threads, context, sequences):
-    return {"causal": Causal, "encoder": Encoder}[built.kind](built, threads)
+    return {"causal": Causal, "encoder": Encoder, "net": OnnxNet}[built.kind](built, threads)

@@ -8,14 +8,15 @@ import os
 import numpy as np
 import openvino
 
-from . import Built, Refused, clock, ids
+from . import Built, Net, Refused, clock, ids, net_input
 from .huggingface import export_encoder, run_exporter, with_tokenizer
 from .safetensors import Checkpoint
 
 WEIGHTS = {"causal": {"f32": "f32", "bf16": "f16", "q8": "int8 per channel, embedding too",
                       "q4": "int4, groups of 128; head and embedding int8"},
            "encoder": {"f32": "f32", "bf16": "f32, computes in bf16",
-                       "q8": "int8 weights and activations (nncf.quantize)"}}
+                       "q8": "int8 weights and activations (nncf.quantize)"},
+           "net": {"f32": "f32"}}
 FORMAT = {"f32": ["fp32"], "bf16": ["fp16"], "q8": ["int8"],
           "q4": ["int4", "--group-size", "128", "--ratio", "1.0"]}
 HEAD_BITS = {"f32": 32, "bf16": 16, "q8": 8, "q4": 8}
@@ -23,12 +24,16 @@ BITS = {"f32": 32, "bf16": 16, "q8": 8, "q4": 4.125}
 
 
 def version():
-    import openvino_genai
-
-    return f"openvino {openvino.__version__.split('-')[0]}, genai {openvino_genai.__version__.split('-')[0]}"
+    try:
+        from openvino_genai import __version__ as genai
+    except ImportError:
+        genai = "none"
+    return f"openvino {openvino.__version__.split('-')[0]}, genai {genai.split('-')[0]}"
 
 
 def convert(source, kind, weights, folder):
+    if kind == "net":
+        return Built(os.path.join(source, "net.onnx"), kind, "f32", 0, 0, source=source)
     make = {"causal": convert_causal, "encoder": convert_encoder}[kind]
     path = os.path.join(folder, f"openvino-{weights}" + (".xml" if kind == "encoder" else ""))
     if not os.path.exists(path):
@@ -142,5 +147,12 @@ class Encoder:
         return clock() - start
 
 
+class OpenvinoNet(Net):
+    def __init__(self, built, threads):
+        model = openvino.Core().compile_model(built.path, "CPU", settings(built, threads))
+        request, x = model.create_infer_request(), {0: net_input(built)}
+        self.run = lambda: request.infer(x, share_inputs=True)
+
+
 def load(built, threads, context, sequences):
-    return {"causal": Causal, "encoder": Encoder}[built.kind](built, threads)
+    return {"causal": Causal, "encoder": Encoder, "net": OpenvinoNet}[built.kind](built, threads)

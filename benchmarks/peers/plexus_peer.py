@@ -7,7 +7,7 @@ from . import Built, Refused, clock, ids
 
 WEIGHTS = {"causal": {"f32": "f32", "bf16": "bf16", "q8": "q8", "q4": "q4",
                       "file": "nearest to the file's"},
-           "encoder": {"f32": "f32", "bf16": "bf16", "q8": "q8"}}
+           "encoder": {"f32": "f32", "bf16": "bf16", "q8": "q8"}, "net": {"f32": "f32"}}
 PLEXUS = os.environ.get("PLEXUS_BINARY", "plexus")
 COMPILE = os.environ.get("PLEXUS_COMPILE_OPTIONS", "").split()
 
@@ -31,6 +31,8 @@ def compiled(source, kind, weights, folder, stored, compute):
     path = os.path.join(folder, f"plexus-{weights}-{compute}.plx")
     choice = [] if weights == "file" else ["--weights", weights]
     call("compile", source, "-o", path, "--no-cache", "--compute", compute, *choice, *COMPILE)
+    if kind == "net":
+        return Built(path, kind, stored, 0, 0, source=source)
     program = json.loads(call("inspect", path, "--json"))["program"]
     # What is no matrix of a product, and not small, is an embedding.
     read = sum(w["bytes"] for w in program["weights"]
@@ -40,6 +42,26 @@ def compiled(source, kind, weights, folder, stored, compute):
     products = sum(w["shape"][0] * w["shape"][1] for w in program["weights"]
                    if w["encoding"] != "dense" and w["shape"][0] != vocabulary)
     return Built(path, kind, stored, read, vocabulary, products)
+
+
+class Net:
+    """On the tensors of the net's folder."""
+
+    def __init__(self, built, threads):
+        self.built, self.threads, self.peak = built, threads, 0
+        self.inputs = os.path.join(built.source, "input.safetensors")
+
+    def latencies(self, n):
+        out = json.loads(call("bench", self.built.path, "--json", "--inputs", self.inputs, "--reps",
+                              n, "--warm-up", 20, "--threads", self.threads))
+        self.peak = max(self.peak, out["peak_memory_bytes"])
+        return out["run"]["seconds"]
+
+    def windows(self, n):
+        return sum(self.latencies(n))
+
+    def memory(self):
+        return self.peak
 
 
 class Model:
@@ -82,4 +104,4 @@ class Model:
 
 
 def load(built, threads, context, sequences):
-    return Model(built, threads)
+    return (Net if built.kind == "net" else Model)(built, threads)

@@ -3,10 +3,11 @@
 import torch
 import transformers
 
-from . import Built, clock, ids
+from . import Built, Net, clock, ids, net_input
 from .safetensors import Checkpoint
 
-WEIGHTS = {"causal": {"f32": "f32", "bf16": "bf16"}, "encoder": {"f32": "f32", "bf16": "bf16"}}
+WEIGHTS = {"causal": {"f32": "f32", "bf16": "bf16"}, "encoder": {"f32": "f32", "bf16": "bf16"},
+           "net": {"f32": "f32"}}
 DTYPES = {"f32": torch.float32, "bf16": torch.bfloat16}
 WIDTH = {"f32": 4, "bf16": 2}
 
@@ -16,6 +17,8 @@ def version():
 
 
 def convert(source, kind, weights, folder):
+    if kind == "net":
+        return Built(source, kind, "f32", 0, 0, source=source)
     model = Checkpoint(source)
     return Built(source, kind, WEIGHTS[kind][weights], model.matrix_elements() * WIDTH[weights],
                  model.config["vocab_size"], model.products())
@@ -70,6 +73,30 @@ class Encoder:
         return clock() - start
 
 
+class TorchNet(Net):
+    """Of braindecode, with the folder's arguments and weights."""
+
+    def __init__(self, built):
+        import json
+        import os
+
+        import braindecode.models
+        from safetensors.torch import load_file
+
+        with open(os.path.join(built.source, "config.json")) as f:
+            config = json.load(f)
+        config.pop("family")
+        net = getattr(braindecode.models, config.pop("architecture"))(**config).eval()
+        net.load_state_dict(load_file(os.path.join(built.source, "model.safetensors")))
+        self.net, self.x = net, torch.from_numpy(net_input(built))
+
+    @torch.inference_mode()
+    def run(self):
+        self.net(self.x)
+
+
 def load(built, threads, context, sequences):
     torch.set_num_threads(threads)
+    if built.kind == "net":
+        return TorchNet(built)
     return {"causal": Causal, "encoder": Encoder}[built.kind](from_pretrained(built))
