@@ -213,14 +213,22 @@ Expected<int> findSchedule(const Program &program, const RunOptions &options) {
     if (int found = program.findSchedule(options.schedule + ":" + assignment); found >= 0)
       return found;
   int schedule = program.findSchedule(options.schedule);
-  if (schedule < 0) {
-    std::string names;
-    for (const Schedule &s : program.schedules)
-      names += (names.empty() ? "" : ", ") + s.name;
-    return error(Code::NotFound) << "there is no schedule \"" << options.schedule
-                                 << "\"; there are " << names;
+  if (schedule >= 0)
+    return schedule;
+  std::string names, choices;
+  auto add = [](std::string &list, std::string_view name) {
+    list.append(list.empty() ? "" : ", ").append(name);
+  };
+  for (const Schedule &s : program.schedules) {
+    add(names, s.name);
+    if (s.name.starts_with(options.schedule + ":"))
+      add(choices, std::string_view(s.name).substr(options.schedule.size() + 1));
   }
-  return schedule;
+  if (!choices.empty())
+    return error(Code::NotFound) << "schedule \"" << options.schedule
+                                 << "\" needs an option to be set; known are " << choices;
+  return error(Code::NotFound) << "there is no schedule \"" << options.schedule << "\"; there are "
+                               << names;
 }
 
 Expected<std::vector<NamedTensor>> Session::runNamed(std::span<const NamedTensor> inputs,

@@ -4,7 +4,7 @@ import os
 import shutil
 import struct
 
-from harness import CommandTest, KJV, main, path, plexus
+from harness import CommandTest, KJV, MODEL, main, path, plexus
 
 EXAMPLES = os.path.dirname(KJV)
 NAN = float("nan")
@@ -126,6 +126,21 @@ class Speech(Decoder):
         for row in (ids[:28], ids[28:]):
             count = sum(i >= 0 for i in row)
             self.assertTrue(all(0 < i < 12 for i in row[:count]) and set(row[count:]) <= {-1})
+
+
+class MindEye(Decoder):
+    MODEL = os.path.abspath(os.path.join(MODEL, "../../brain-mindeye/model"))
+
+    def test_each_subject_has_its_own_voxels(self):
+        first = write_tensors("v150.safetensors", x=([2, 150], 0.5))
+        second = write_tensors("v210.safetensors", x=([2, 210], 0.5))
+        self.assertIn("contrastive",
+                      self.run_model(self.MODEL, "--inputs", first, "--set", "subject=0"))
+        self.assertIn("contrastive",
+                      self.run_model(self.MODEL, "--inputs", second, "--set", "subject=1"))
+        self.refuses(self.MODEL, first, "--set", "subject=1", says=("x", "150", "expected 210"))
+        self.refuses(self.MODEL, first, "--set", "subject=2", says=("subject 2", "known are 0, 1"))
+        self.refuses(self.MODEL, first, says=("needs an option", "subject=0, subject=1"))
 
 
 class Configs(CommandTest):
