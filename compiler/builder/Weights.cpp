@@ -172,7 +172,9 @@ plx_recipe GraphBuilder::namedRecipe(llvm::StringRef kind, llvm::ArrayRef<plx_re
                  *number = findAttr(attrs, "number", PLX_ATTR_FLOAT),
                  *axis = findAttr(attrs, "axis", PLX_ATTR_INT),
                  *count = findAttr(attrs, "count", PLX_ATTR_INT);
-  bool joins = kind == "sum" || (kind == "einsum" && axes && axes->s);
+  const plx_attr *result = findAttr(attrs, "result", PLX_ATTR_STRING);
+  bool joins = kind == "sum" || (kind == "einsum" && axes && axes->s) ||
+               (kind == "whiten" && result && result->s);
   bool changes =
       parts.size() == 1 && (kind == "exp" || ((kind == "renorm" || kind == "rsqrt") && number) ||
                             (kind == "box" && axis && count));
@@ -180,13 +182,16 @@ plx_recipe GraphBuilder::namedRecipe(llvm::StringRef kind, llvm::ArrayRef<plx_re
     return fail(Code::InvalidArgument,
                 "recipe '" + kind.str() +
                     "' does not exist or misses an attribute; known are sum, "
-                    "einsum (axes), box (axis, count), renorm (number), rsqrt (number), exp"),
+                    "einsum (axes), box (axis, count), renorm (number), rsqrt (number), exp, "
+                    "whiten (result)"),
            kFailed;
   return derive(parts, [&](EmitError emit, llvm::ArrayRef<Attribute> values) -> Attribute {
     if (kind == "sum")
       return plx::SumRecipeAttr::getChecked(emit, &context, values);
     if (kind == "einsum")
       return plx::EinsumRecipeAttr::getChecked(emit, &context, llvm::StringRef(axes->s), values);
+    if (kind == "whiten")
+      return plx::WhitenRecipeAttr::getChecked(emit, &context, llvm::StringRef(result->s), values);
     if (kind == "box")
       return plx::BoxRecipeAttr::getChecked(emit, &context, axis->i, count->i, values[0]);
     if (kind == "exp")

@@ -2,6 +2,7 @@
 #include "compiler/pack/Recipe.h"
 
 #include "compiler/pack/RecipeArithmetic.h"
+#include "compiler/pack/RecipeGaussian.h"
 
 #include <algorithm>
 #include <cmath>
@@ -95,14 +96,15 @@ Status inferSame(Recipe &r) {
 Status inferShape(Recipe &r) {
   using Kind = Recipe::Kind;
   bool joins = r.kind == Kind::Concat || r.kind == Kind::Interleave || r.kind == Kind::Sum ||
-               r.kind == Kind::Einsum;
+               r.kind == Kind::Einsum || r.kind == Kind::Whiten;
   if (r.kind != Recipe::Kind::Source && (r.parts.empty() || (!joins && r.parts.size() != 1)))
     return error(Code::InvalidArgument) << "a recipe has " << r.parts.size() << " parts";
   for (Recipe &part : r.parts)
     PLX_RETURN_IF_ERROR(inferShape(part));
   static constexpr Status (*kInfer[])(Recipe &) = {
       nullptr,   inferJoin, inferJoin, inferSlice, inferTranspose, inferReshape, inferSame,
-      inferSame, inferSame, inferSame, inferSum,   inferBox,       inferRenorm,  inferEinsum};
+      inferSame, inferSame, inferSame, inferSum,   inferBox,       inferRenorm,  inferEinsum,
+      inferWhiten};
   return r.kind == Recipe::Kind::Source ? Status::ok() : kInfer[static_cast<size_t>(r.kind)](r);
 }
 
@@ -295,7 +297,7 @@ Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out) {
       evaluateSource,       evaluateConcat,      evaluateInterleave,   evaluateSlice,
       evaluateTranspose,    evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>,
       evaluateEach<kRsqrt>, evaluateEach<kExp>,  evaluateValue,        evaluateValue,
-      evaluateValue,        evaluateValue};
+      evaluateValue,        evaluateValue,       evaluateValue};
   return kEvaluate[static_cast<size_t>(r.kind)](r, first, count, out);
 }
 
@@ -309,6 +311,11 @@ Status computeValues(Recipe &r) {
   for (const Recipe &part : r.parts) {
     parts.emplace_back(static_cast<size_t>(elements(part.shape)));
     PLX_RETURN_IF_ERROR(evaluate(part, 0, elements(part.shape), parts.back().data()));
+  }
+  if (r.kind == Recipe::Kind::Whiten) {
+    PLX_ASSIGN(std::vector<float> value, whiten(r, parts));
+    r.value = std::make_shared<const std::vector<float>>(std::move(value));
+    return Status::ok();
   }
   r.value = std::make_shared<const std::vector<float>>(wholeValue(r, parts));
   return Status::ok();

@@ -29,9 +29,10 @@ struct Recipe {
     Box,        ///< The part convolved with `size` ones along `axis`.
     Renorm,     ///< Rows whose L2 norm is above `number`, scaled down to it.
     Einsum,     ///< Sum of products over the axes that the letters in `name` name.
+    Whiten,     ///< What `name` says of a covariance matrix, as pairs of f32.
   };
   Kind kind = Kind::Source;
-  std::string name; ///< Of a Source; of an Einsum its axes, "ik,kj->ij".
+  std::string name; ///< Of a Source; of an Einsum its axes, "ik,kj->ij"; of a Whiten its result.
   int64_t axis = 0, block = 0, begin = 0, size = 0;
   float number = 0;
   std::vector<int64_t> dims; ///< Of a Source: the shape that the model expects, empty: any.

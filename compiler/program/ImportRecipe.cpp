@@ -84,6 +84,11 @@ LogicalResult importNode(Attribute attribute, Recipe &r) {
         r.size = a.getCount();
         return success();
       })
+      .Case([&](plx::WhitenRecipeAttr a) {
+        r.kind = Kind::Whiten;
+        r.name = a.getResult().str();
+        return success();
+      })
       .Case([&](plx::EinsumRecipeAttr a) {
         r.kind = Kind::Einsum;
         r.name = a.getAxes().str();

@@ -203,6 +203,18 @@ def Plx_SumRecipe : Plx_JoinRecipe<"SumRecipe", "sum", (ins)> {
   let assemblyFormat = "`<` `[` $parts `]` `>`";
 }
 
+def Plx_WhitenRecipe
+    : Plx_JoinRecipe<"WhitenRecipe", "whiten", (ins StringRefParameter<"which result">:$result)> {
+  let summary = "what a covariance matrix R = L L^T (Cholesky) makes of measurements, in f64";
+  let description = [{
+    `#plx.whiten<"inverse", [R]>` is L^-1, `"log_determinant", [R]` is log det L as one number,
+    `"readout", [R, C]` is (L^-1 C)^T and `"information", [R, C]` is C^T R^-1 C. An axis of 2 stands in
+    front: each number rounded to f32, and the rest, so that both together hold 48 bits. A matrix that is
+    not positive definite is an error of the packer.
+  }];
+  let assemblyFormat = "`<` $result `,` `[` $parts `]` `>`";
+}
+
 def Plx_RenormRecipe : Plx_UnaryRecipe<"RenormRecipe", "renorm", (ins "::mlir::FloatAttr":$number)> {
   let summary = "rows (of axis 0) whose L2 norm is above a number, scaled down to it";
   let assemblyFormat = "`<` $number `,` $value `>`";

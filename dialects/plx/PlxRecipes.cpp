@@ -283,6 +283,48 @@ FailureOr<RankedTensorType> SumRecipeAttr::inferType(RankedTensorType, EmitError
   return RankedTensorType::get(first.getShape(), Float32Type::get(getContext()));
 }
 
+LogicalResult WhitenRecipeAttr::verify(EmitError emitError, StringRef result,
+                                       ArrayRef<Attribute> parts) {
+  bool one = result == "inverse" || result == "log_determinant";
+  bool two = result == "readout" || result == "information";
+  if (!one && !two)
+    return emitError() << "#plx.whiten makes no \"" << result
+                       << "\": inverse, log_determinant, readout, information";
+  if (parts.size() != (one ? 1 : 2))
+    return emitError() << "#plx.whiten \"" << result << "\" has " << parts.size()
+                       << " parts, expected " << (one ? 1 : 2);
+  return verifyParts(parts, emitError);
+}
+
+FailureOr<RankedTensorType> WhitenRecipeAttr::inferType(RankedTensorType,
+                                                        EmitError emitError) const {
+  SmallVector<RankedTensorType> types;
+  for (Attribute part : getParts()) {
+    FailureOr<RankedTensorType> type = inferNestedRecipe(part, {}, emitError);
+    if (failed(type))
+      return failure();
+    types.push_back(*type);
+  }
+  RankedTensorType r = types.front(), last = types.back();
+  if (r.getRank() != 2 || r.getDimSize(0) != r.getDimSize(1)) {
+    emitError() << "#plx.whiten needs a square matrix, found " << r;
+    return failure();
+  }
+  if (last.getRank() != 2 || last.getDimSize(0) != r.getDimSize(0)) {
+    emitError() << "#plx.whiten: " << last << " has not the rows of " << r;
+    return failure();
+  }
+  int64_t size = r.getDimSize(0), states = last.getDimSize(1);
+  SmallVector<int64_t> shape{2, size, size};
+  if (getResult() == "log_determinant")
+    shape = {2, 1};
+  else if (getResult() == "readout")
+    shape = {2, states, size};
+  else if (getResult() == "information")
+    shape = {2, states, states};
+  return RankedTensorType::get(shape, Float32Type::get(getContext()));
+}
+
 LogicalResult EinsumRecipeAttr::verify(EmitError emitError, StringRef axes,
                                        ArrayRef<Attribute> parts) {
   auto letters = [](StringRef text) { return llvm::all_of(text, llvm::isLower); };

@@ -15,4 +15,8 @@ def Ssm_Discretization : Ssm_Enum<"Discretization", "from continuous time to ste
   I32EnumAttrCase<"Zoh", 0, "zoh">, I32EnumAttrCase<"Bilinear", 1, "bilinear">,
   I32EnumAttrCase<"Dirac", 2, "dirac">]>;
 
+def Ssm_Emission : Ssm_Enum<"EmissionFamily", "distribution of measurements", [
+  I32EnumAttrCase<"Bernoulli", 0, "bernoulli">, I32EnumAttrCase<"Poisson", 1, "poisson">,
+  I32EnumAttrCase<"Gaussian", 2, "gaussian">]>;
+
 #endif // PLEXUS_DIALECTS_SSM_SSMENUMS_TD

@@ -146,7 +146,8 @@ typedef struct plx_graph_api {
 
   /* More recipes, by name: "sum" of parts of one shape; "einsum" (axes = "ik,kj->ij"); "box" (axis,
    * count): a part convolved with ones; "renorm" (number): rows of axis 0 whose L2 norm is above
-   * number, scaled down to it; "rsqrt" (number): 1 / sqrt(x + number); "exp": e^x, f32. */
+   * number, scaled down to it; "rsqrt" (number): 1 / sqrt(x + number); "exp": e^x, f32; "whiten"
+   * (result): what a covariance matrix makes of measurements (plexus/ssm.hpp). */
   plx_recipe (*recipe)(plx_graph *g, const char *kind, const plx_recipe *parts, size_t count,
                        const plx_attr *const *attrs, size_t attr_count);
 

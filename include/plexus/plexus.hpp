@@ -322,6 +322,17 @@ public:
       return call.error;
     return Tensors(out);
   }
+  /// Binds the memory of the next samples (plx_stream_prepare): each run pushes what lies there by
+  /// then, without heap allocations. The stream must outlive it.
+  Result<Prepared> prepare(const std::vector<Input> &inputs) {
+    const detail::InputArrays arrays(inputs);
+    detail::Call call;
+    plx_prepared *out = nullptr;
+    if (!call(plx_stream_prepare(stream_.get(), arrays.pointers.data(), arrays.pointers.size(),
+                                 &out, &call.receiver)))
+      return call.error;
+    return Prepared(out);
+  }
   /// Begins anew.
   void reset() { plx_stream_reset(stream_.get()); }
 

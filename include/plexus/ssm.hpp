@@ -5,6 +5,7 @@
 
 #include <plexus/graph.hpp>
 
+#include <array>
 #include <limits>
 
 namespace plexus::graph::ssm {
@@ -148,6 +149,124 @@ inline Value diagonal(Builder &b, Value u, Value batch, const Diagonal &o) {
                 {"discretization", o.discretization},
                 {"factor", o.factor},
                 {"reverse", o.reverse}})[0];
+}
+
+//===--- Linear-Gaussian state spaces ---------------------------------------------------------===//
+// z_0 ~ N(mean, covariance), z_t = A z_{t-1} + offset + N(0, Q), y_t = C z_t + measurementOffset +
+// N(0, R): n states, m measurements a token. Computed in f64, in the form of the state's size (the
+// matrix inversion lemma); docs/dialects/ssm.md has the equations.
+
+/// C [m, n] and the covariance R [m, m] of the noise, made ready by the packer: R = L L^T must be
+/// positive definite, or packing fails by the tensor's name.
+struct Measurements {
+  Value whitener;       ///< L^-1
+  Value readout;        ///< (L^-1 C)^T
+  Value information;    ///< C^T R^-1 C
+  Value logDeterminant; ///< log det L
+};
+/// The weights are named `name`.inverse and so on.
+inline Measurements measurements(Builder &b, const std::string &name, Recipe readout,
+                                 Recipe noise) {
+  auto made = [&](const char *result, const std::vector<Recipe> &parts) {
+    return b.param(name + "." + result, b.recipe("whiten", parts, {{"result", result}}));
+  };
+  return {made("inverse", {noise}), made("readout", {noise, readout}),
+          made("information", {noise, readout}), made("log_determinant", {noise})};
+}
+
+struct Gaussian {
+  Value transition; ///< A [n, n]
+  Value noise;      ///< Q [n, n]
+  Measurements measured;
+  Value mean, covariance;  ///< of z_0: [n], [n, n]
+  Value offset;            ///< [n]
+  Value measurementOffset; ///< [m]
+};
+
+/// Numbers of a carry state {kalmanState(n), 2} of a filter over n states.
+constexpr int64_t kalmanState(int64_t n) { return 2 + n + n * n; }
+
+/// What the filter knows of each token: before its measurements and with them.
+struct Filtered {
+  Value predictedMean, predictedCovariance; ///< [T, n], [T, n, n]
+  Value mean, covariance;
+  Value logLikelihood; ///< [T, 1], of the sequence up to the token
+};
+/// Kalman filter (Kalman, 1960) of y [T, m]. A token with `observed` [T] (I32) 0, or with a
+/// measurement that is not finite, has none.
+inline Filtered kalmanFilter(Builder &b, Value y, Value batch, const Gaussian &g,
+                             Value observed = {}, Value state = {}) {
+  auto made = b.ops("kalman_filter",
+                    {y, g.transition, g.noise, g.measured.whitener, g.measured.readout,
+                     g.measured.information, g.measured.logDeterminant, g.mean, g.covariance, batch,
+                     observed, g.offset, g.measurementOffset, state},
+                    5);
+  return {made[0], made[1], made[2], made[3], made[4]};
+}
+
+/// Rauch, Tung and Striebel's smoother (1965) over whole sequences: means [T, n], covariances
+/// [T, n, n], and Cov(z_{t+1}, z_t | y) [T, n, n], zeros at the last token.
+struct Smoothed {
+  Value mean, covariance, lagCovariance;
+};
+inline Smoothed kalmanSmoother(Builder &b, Value y, Value batch, const Gaussian &g,
+                               Value observed = {}) {
+  auto made = b.ops("kalman_smoother",
+                    {y, g.transition, g.noise, g.measured.whitener, g.measured.readout,
+                     g.measured.information, g.measured.logDeterminant, g.mean, g.covariance, batch,
+                     observed, g.offset, g.measurementOffset},
+                    3);
+  return {made[0], made[1], made[2]};
+}
+
+/// Discriminative Kalman filter (Burkhart et al., 2020): estimates f [T, n] of the state with
+/// covariances Q, [T, n, n] or one [n, n] for all, in place of a model of the measurements;
+/// `transition` A, `noise` and the stationary covariance `prior`, all [n, n]. Mean [T, n] and
+/// covariance [T, n, n] of the state; the carry state is {1 + n + n n, 2}.
+inline std::array<Value, 2> discriminativeFilter(Builder &b, Value estimates, Value uncertainty,
+                                                 Value transition, Value noise, Value prior,
+                                                 Value batch, Value state = {}) {
+  auto made = state ? b.ops("discriminative_filter",
+                            {estimates, uncertainty, transition, noise, prior, batch, state}, 2)
+                    : b.ops("discriminative_filter",
+                            {estimates, uncertainty, transition, noise, prior, batch}, 2);
+  return {made[0], made[1]};
+}
+
+//===--- Hidden Markov models -----------------------------------------------------------------===//
+
+/// log p(y | state k) under a generalised linear model: family "bernoulli", "poisson" or
+/// "gaussian"; y [T], bias [K]; x [T, D] with weight [K, D], or neither; gaussian: logVariance [K].
+/// [T, K].
+inline Value emission(Builder &b, const std::string &family, Value y, Value bias, Value x = {},
+                      Value weight = {}, Value logVariance = {}) {
+  return b.ops("emission", {y, bias, x, weight, logVariance}, 1, {{"family", family}})[0];
+}
+
+/// K states: probabilities softmax(initial) [K] at first, softmax over j of transition[i, j] +
+/// (inputWeight u_t)_j into token t; u [T, U] with inputWeight [K, U], or neither.
+struct Hidden {
+  Value initial, transition;
+  Value inputs, inputWeight;
+};
+/// p(z_t | y_0 .. y_t) [T, K] and log p(y_0 .. y_t) [T, 1] from log p(y_t | k) [T, K], whose NaN
+/// rows are no measurements. The carry state is {2 + K, 2}.
+inline std::array<Value, 2> hmmFilter(Builder &b, Value emissions, Value batch, const Hidden &h,
+                                      Value state = {}) {
+  auto made = b.ops("hmm_filter",
+                    {emissions, h.initial, h.transition, batch, h.inputs, h.inputWeight, state}, 2);
+  return {made[0], made[1]};
+}
+/// p(z_t | all y) [T, K], over whole sequences.
+inline Value hmmSmoother(Builder &b, Value emissions, Value batch, const Hidden &h) {
+  return b.ops("hmm_smoother", {emissions, h.initial, h.transition, batch, h.inputs, h.inputWeight},
+               1)[0];
+}
+/// The most probable path [T] (I32) and the score of the best path up to each token, [T, 1].
+inline std::array<Value, 2> viterbi(Builder &b, Value emissions, Value batch, const Hidden &h) {
+  auto made =
+      b.ops("viterbi", {emissions, h.initial, h.transition, batch, h.inputs, h.inputWeight}, 2);
+  return {made[0], made[1]};
 }
 
 } // namespace plexus::graph::ssm

@@ -221,6 +221,27 @@ plx_status plx_stream_push(plx_stream *stream, const plx_named_view *const *inpu
   });
 }
 
+plx_status plx_stream_prepare(plx_stream *stream, const plx_named_view *const *inputs, size_t count,
+                              plx_prepared **out, plx_error *error) {
+  return guarded(error, [&]() -> Status {
+    PLX_RETURN_IF_ERROR(need(stream, "stream"));
+    PLX_RETURN_IF_ERROR(need(out, "out"));
+    PLX_ASSIGN(auto tensors, readInputs(inputs, count));
+    auto made = std::make_unique<plx_prepared>();
+    made->opened = stream->opened;
+    Status status;
+    EngineThread::shared().run([&] {
+      auto run = stream->stream->prepare(tensors);
+      status = run.status();
+      if (run)
+        made->run = *std::move(run);
+    });
+    PLX_RETURN_IF_ERROR(status);
+    *out = made.release();
+    return Status::ok();
+  });
+}
+
 void plx_stream_reset(plx_stream *stream) {
   if (stream)
     EngineThread::shared().run([&] { stream->stream->reset(); });

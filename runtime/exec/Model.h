@@ -5,6 +5,7 @@
 #include "runtime/program/Program.h"
 #include "runtime/support/Status.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -55,6 +56,13 @@ public:
   /// "causal-lm", and but "sequence" where states carry what is behind.
   bool wholeRequests() const {
     return info().task != "causal-lm" && !(info().task == "sequence" && !program().states.empty());
+  }
+  /// Whether a segment of the schedule has states.
+  bool keepsStates(int schedule) const {
+    const std::vector<Step> &steps = program().schedules[schedule].steps;
+    return std::any_of(steps.begin(), steps.end(), [&](const Step &step) {
+      return !program().segments[step.segment].states.empty();
+    });
   }
   /// Whether the model has states that every token replaces.
   bool recurrent() const { return program().carryBytes() > 0; }

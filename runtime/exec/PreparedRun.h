@@ -9,7 +9,7 @@
 namespace plexus {
 
 /// Made by Session::prepare, which must outlive it; the engine's thread alone runs it. Every run
-/// begins from fresh states. Inputs are read where they lie, so that callers write new numbers into
+/// begins from fresh states; one of a stream (Stream::prepare) goes on where the stream is. Inputs are read where they lie, so that callers write new numbers into
 /// the same memory; those of another type than the model's (an I64 subject) are read once. After
 /// the first run of a kind none makes a heap allocation.
 class PreparedRun {
@@ -21,6 +21,7 @@ public:
 
 private:
   friend class Session;
+  friend class Stream;
   struct Impl;
   explicit PreparedRun(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

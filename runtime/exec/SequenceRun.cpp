@@ -71,7 +71,7 @@ Status SequenceRun::checkNames(std::span<const NamedTensor> inputs) const {
   auto add = [&](const std::string &name) { known += (known.empty() ? "" : ", ") + name; };
   std::vector<std::string> names = schedule_.inputs;
   for (const StateInfo &state : session_.model->program().states)
-    if (!state.input.empty())
+    if (!state.input.empty() && session_.model->keepsStates(index_))
       names.push_back(state.input);
   if (!graph_)
     names.push_back("lengths");
@@ -140,7 +140,7 @@ Status SequenceRun::want(const std::vector<std::string> &asked) {
     for (const ScheduleOutput &output : schedule_.outputs)
       names.push_back(output.name);
     for (const StateInfo &state : program.states)
-      if (!state.output.empty())
+      if (!state.output.empty() && session_.model->keepsStates(index_))
         names.push_back(state.output);
   }
   session_.key = PlanKey();
@@ -382,9 +382,13 @@ Expected<std::vector<NamedTensor>> Session::Impl::runSequence(std::span<const Na
                                                               int named) {
   SequenceRun run(*this, named);
   PLX_RETURN_IF_ERROR(run.bind(inputs, runOptions));
-  if (!runOptions.chunks.empty() && model->wholeRequests())
+  bool whole =
+      model->wholeRequests() || (model->info().task == "sequence" &&
+                                 run.schedule().frames.size == 0 && !model->keepsStates(named));
+  if (!runOptions.chunks.empty() && whole)
     return error(Code::Unsupported)
-           << "model " << model->info().name << " sees its whole input at once: it takes no chunks";
+           << "schedule " << run.schedule().name << " of model " << model->info().name
+           << " sees its whole input at once: it takes no chunks";
   PLX_RETURN_IF_ERROR(checkSequence(named));
   PLX_RETURN_IF_ERROR(run.want(runOptions.wants));
   OpenSequences sequences(*store, run.sequences());

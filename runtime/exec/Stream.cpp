@@ -2,7 +2,7 @@
 #include "runtime/exec/Stream.h"
 
 #include "runtime/exec/NamedInputs.h"
-#include "runtime/exec/SequenceRun.h"
+#include "runtime/exec/PreparedRunImpl.h"
 #include "runtime/tensor/Slices.h"
 
 #include <algorithm>
@@ -174,6 +174,25 @@ Expected<std::vector<NamedTensor>> Stream::push(std::span<const NamedTensor> inp
   return run.outputs();
 }
 
+Expected<std::unique_ptr<PreparedRun>> Stream::prepare(std::span<const NamedTensor> inputs) {
+  Impl &s = *impl_;
+  if (s.framed.frames.size > 0)
+    return Status(Code::Unsupported,
+                  "a stream of frames is not prepared: samples wait for theirs to be complete");
+  PLX_ASSIGN(auto all, s.gather(inputs));
+  SequenceRun run(s.session, s.schedule);
+  PLX_RETURN_IF_ERROR(run.bind(all, s.options.run));
+  PLX_RETURN_IF_ERROR(run.want(s.options.run.wants));
+  if (s.sequences && static_cast<int64_t>(s.sequences->ids.size()) != run.sequences())
+    return error(Code::Mismatch) << "a batch of " << run.sequences() << ", calls before it had "
+                                 << s.sequences->ids.size();
+  PLX_RETURN_IF_ERROR(s.keep(all, 0));
+  std::unique_ptr<PreparedRun::Impl> made(
+      new PreparedRun::Impl{s.session, std::move(run), s.options.run.refuseNan});
+  made->shared = &s.sequences;
+  return PreparedRun::Impl::finish(std::move(made));
+}
+
 void Stream::reset() {
   impl_->sequences.reset();
   impl_->waiting.clear();
@@ -222,7 +241,7 @@ Expected<std::unique_ptr<Stream>> Session::openStream(const StreamOptions &optio
            << "a window of " << options.window << " and a hop of " << options.hop;
   Schedule framed = program.schedules[schedule];
   Framing &frames = framed.frames;
-  bool keepsStates = !program.states.empty();
+  bool keepsStates = impl_->model->keepsStates(schedule);
   if (options.window > 0 && (frames.size > 0 || keepsStates))
     return error(Code::InvalidArgument)
            << "model " << program.model.name << " takes "
@@ -233,7 +252,8 @@ Expected<std::unique_ptr<Stream>> Session::openStream(const StreamOptions &optio
     frames = {options.window, options.hop > 0 ? options.hop : options.window, 0, false};
   if (!keepsStates && frames.size == 0)
     return error(Code::Unsupported)
-           << "model " << program.model.name << " keeps no states: a stream of it needs a window";
+           << "schedule " << framed.name << " of model " << program.model.name
+           << " keeps no states: a stream of it needs a window";
   if (frames.hop > frames.size && frames.size > 0)
     return error(Code::Unsupported) << "frames of " << frames.size << " samples, one each "
                                     << frames.hop << ": a stream leaves no samples out";

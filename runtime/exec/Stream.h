@@ -1,6 +1,7 @@
 // A schedule fed sample by sample or piece by piece, whose states stay from call to call.
 #pragma once
 
+#include "runtime/exec/PreparedRun.h"
 #include "runtime/exec/Session.h"
 #include "runtime/program/Program.h"
 
@@ -28,6 +29,11 @@ public:
   /// which may be none: samples of an unfinished frame wait for the next call. The batch is that of
   /// the first call. A failed call leaves the stream as it was.
   Expected<std::vector<NamedTensor>> push(std::span<const NamedTensor> inputs);
+  /// Binds the memory of the next samples, as many as `inputs` have: each run of what is returned
+  /// pushes what lies there by then, and makes no heap allocation after the first ones. Pushes,
+  /// prepared ones of other sizes and `reset` may come between; the stream must outlive it.
+  /// Unsupported where samples wait for their frame to be complete.
+  Expected<std::unique_ptr<PreparedRun>> prepare(std::span<const NamedTensor> inputs);
   /// Begins anew, with the next call as the first.
   void reset();
 

@@ -23,6 +23,10 @@ static constexpr auto parseDiscretization =
     parseInteger<static_cast<std::optional<ssm::Discretization> (*)(llvm::StringRef)>(
         ssm::symbolizeDiscretization)>;
 
+static constexpr auto parseEmission =
+    parseInteger<static_cast<std::optional<ssm::EmissionFamily> (*)(llvm::StringRef)>(
+        ssm::symbolizeEmissionFamily)>;
+
 const std::vector<OpRow> &ssmRows() {
   static const std::vector<OpRow> rows = {
       {"causal_conv",
@@ -85,6 +89,19 @@ const std::vector<OpRow> &ssmRows() {
        4,
        Result::Infer,
        {{"horizon", Kind::I64}, {"base", Kind::I64}}},
+      {"kalman_filter", "ssm.kalman_filter", 10, 14, Result::Infer, {}, true},
+      {"kalman_smoother", "ssm.kalman_smoother", 10, 13, Result::Infer, {}, true},
+      {"discriminative_filter", "ssm.discriminative_filter", 6, 7, Result::Infer},
+      {"emission",
+       "ssm.emission",
+       2,
+       5,
+       Result::Infer,
+       {{"family", Kind::Enum, true, parseEmission, "bernoulli, poisson, gaussian"}},
+       true},
+      {"hmm_filter", "ssm.hmm_filter", 4, 7, Result::Infer, {}, true},
+      {"hmm_smoother", "ssm.hmm_smoother", 4, 6, Result::Infer, {}, true},
+      {"viterbi", "ssm.viterbi", 4, 6, Result::Infer, {}, true},
   };
   return rows;
 }

@@ -38,6 +38,7 @@ const HandlerTable &handlers() {
     addDecoderHandlers(handlers);
     addSensorHandlers(handlers);
     addSignalHandlers(handlers);
+    addGaussianHandlers(handlers);
     return handlers;
   }();
   return table;

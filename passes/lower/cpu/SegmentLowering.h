@@ -135,6 +135,7 @@ void addBankHandlers(HandlerTable &table);
 void addDecoderHandlers(HandlerTable &table);
 void addSensorHandlers(HandlerTable &table);
 void addSignalHandlers(HandlerTable &table);
+void addGaussianHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.
 mlir::LogicalResult lowerUpstream(SegmentLowering &segment, mlir::Operation *op);

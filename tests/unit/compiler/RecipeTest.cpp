@@ -137,6 +137,88 @@ TEST(Recipe, NamesTheTensorOfAnotherShape) {
               HasSubstr("tensor 'a' of memory has shape [7, 5], the model expects [5, 7]"));
 }
 
+Recipe whitening(const std::string &result, std::vector<Recipe> parts) {
+  Recipe r;
+  r.kind = Recipe::Kind::Whiten;
+  r.name = result;
+  r.parts = std::move(parts);
+  return r;
+}
+
+/// The value's two halves added.
+std::vector<double> valueOf(const Recipe &recipe, const MemoryTensors &t) {
+  auto bound = bindRecipe(recipe, t, 0);
+  EXPECT_TRUE(bound) << bound.status().message();
+  size_t count = 1;
+  for (int64_t size : bound->shape)
+    count *= static_cast<size_t>(size);
+  std::vector<float> got(count);
+  EXPECT_TRUE(evaluateRecipe(*bound, 0, static_cast<int64_t>(count), got.data()));
+  std::vector<double> sum(count / 2);
+  for (size_t i = 0; i < sum.size(); ++i)
+    sum[i] = double(got[i]) + double(got[sum.size() + i]);
+  return sum;
+}
+
+/// R = a a^T of 4 x 6 numbers, C = b of 4 x 3.
+TEST(Recipe, WhitensMeasurements) {
+  MemoryTensors t;
+  t.add("a", {4, 6});
+  t.add("c", {4, 3});
+  Recipe noise;
+  noise.kind = Recipe::Kind::Einsum;
+  noise.name = "ik,jk->ij";
+  noise.parts = {source("a"), source("a")};
+  auto boundNoise = bindRecipe(noise, t, 0);
+  std::vector<float> r(16);
+  ASSERT_TRUE(evaluateRecipe(*boundNoise, 0, 16, r.data()));
+  std::vector<double> w = valueOf(whitening("inverse", {noise}), t),
+                      h = valueOf(whitening("readout", {noise, source("c")}), t),
+                      j = valueOf(whitening("information", {noise, source("c")}), t);
+  std::vector<float> c = t.values("c");
+  // W R W^T = I, and W is lower triangular with the determinant that is told.
+  double logDeterminant = 0;
+  for (int i = 0; i < 4; ++i) {
+    logDeterminant -= std::log(w[i * 4 + i]);
+    for (int k = 0; k < 4; ++k) {
+      double sum = 0;
+      for (int p = 0; p < 4; ++p)
+        for (int q = 0; q < 4; ++q)
+          sum += w[i * 4 + p] * r[p * 4 + q] * w[k * 4 + q];
+      EXPECT_NEAR(sum, i == k, 1e-9);
+      if (k > i)
+        EXPECT_EQ(w[i * 4 + k], 0);
+    }
+  }
+  EXPECT_NEAR(valueOf(whitening("log_determinant", {noise}), t)[0], logDeterminant, 1e-9);
+  for (int s = 0; s < 3; ++s)
+    for (int i = 0; i < 4; ++i) {
+      double sum = 0;
+      for (int k = 0; k < 4; ++k)
+        sum += w[i * 4 + k] * c[k * 3 + s];
+      EXPECT_NEAR(h[s * 4 + i], sum, 1e-9);
+    }
+  for (int s = 0; s < 3; ++s)
+    for (int u = 0; u < 3; ++u) {
+      double sum = 0;
+      for (int i = 0; i < 4; ++i)
+        sum += h[s * 4 + i] * h[u * 4 + i];
+      EXPECT_NEAR(j[s * 3 + u], sum, 1e-9 * std::abs(sum) + 1e-9);
+    }
+}
+
+TEST(Recipe, NamesACovarianceThatIsNone) {
+  MemoryTensors t;
+  t.add("a", {2, 4});
+  Recipe noise;
+  noise.kind = Recipe::Kind::Einsum;
+  noise.name = "ki,kj->ij"; // rank 2 of 4
+  noise.parts = {source("a"), scale(-1, source("a"))};
+  auto bound = bindRecipe(whitening("inverse", {noise}), t, 0);
+  EXPECT_EQ(bound.status().code(), Code::Mismatch);
+  EXPECT_THAT(bound.status().message(), HasSubstr("'a' is not positive definite"));
+}
+
 TEST(Recipe, RefusesPartsThatDoNotFit) {
   MemoryTensors t = tensors();
   EXPECT_FALSE(bindRecipe(concat(1, {source("a"), source("b")}), t, 0));

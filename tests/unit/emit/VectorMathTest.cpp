@@ -88,6 +88,46 @@ TEST(VectorMath, ErrorsStayWithinTheStatedUlp) {
   EXPECT_LE(worstUlp(x, applyOp<math::Log1pOp>(x), std::log1p), 4);
 }
 
+/// Applies `Op` on f64 to f32 numbers; the result's first 24 bits and the rest, side by side.
+template <typename Op>
+std::vector<double> applyWide(const std::vector<float> &x) {
+  auto widened = [](OpBuilder &b, Location loc, Value v) -> Value {
+    auto type = cast<VectorType>(v.getType());
+    return Op::create(b, loc, arith::ExtFOp::create(b, loc, type.clone(b.getF64Type()), v));
+  };
+  std::vector<float> high = applyTo(x, [&](OpBuilder &b, Location loc, Value v) -> Value {
+    return arith::TruncFOp::create(b, loc, v.getType(), widened(b, loc, v));
+  });
+  std::vector<float> low = applyTo(x, [&](OpBuilder &b, Location loc, Value v) -> Value {
+    Value wide = widened(b, loc, v);
+    Value first = arith::TruncFOp::create(b, loc, v.getType(), wide);
+    Value back = arith::ExtFOp::create(b, loc, wide.getType(), first);
+    return arith::TruncFOp::create(b, loc, v.getType(), arith::SubFOp::create(b, loc, wide, back));
+  });
+  std::vector<double> sum(x.size());
+  for (size_t i = 0; i < x.size(); ++i)
+    sum[i] = double(high[i]) + double(low[i]);
+  return sum;
+}
+
+/// As far as 48 bits show it.
+TEST(VectorMath, WideExpAndLogAreThoseOfF64) {
+  std::vector<float> x = range(-30, 80);
+  std::vector<double> e = applyWide<math::ExpOp>(x);
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_NEAR(e[i] / std::exp(double(x[i])), 1, 1e-14) << x[i];
+  x = range(1e-6f, 1e4f);
+  std::vector<double> l = applyWide<math::LogOp>(x);
+  for (size_t i = 0; i < x.size(); ++i)
+    ASSERT_NEAR(l[i], std::log(double(x[i])), 1e-14 * std::max(1.0, std::abs(l[i]))) << x[i];
+  x = {0, -1, INFINITY, NAN, 1, 1000, -1000, -0.0f};
+  e = applyWide<math::ExpOp>(x), l = applyWide<math::LogOp>(x);
+  EXPECT_EQ(e[0], 1);
+  EXPECT_EQ(e[6], 0);
+  EXPECT_TRUE(std::isnan(e[3]) && std::isnan(l[1]) && std::isnan(l[3]));
+  EXPECT_EQ(l[4], 0);
+}
+
 TEST(VectorMath, SineAndCosineReduceLargeAngles) {
   for (float limit : {1.0f, 100.0f, 1e5f, 1e6f}) {
     std::vector<float> x = range(-limit, limit);

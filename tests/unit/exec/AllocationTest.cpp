@@ -3,6 +3,7 @@
 #include "SessionFixture.h"
 
 #include "runtime/exec/PreparedRun.h"
+#include "runtime/exec/Stream.h"
 
 #include <atomic>
 #include <cstdlib>
@@ -164,6 +165,22 @@ TEST_F(AllocationTest, PreparedRunsMakeNoneAfterTheFirst) {
         << model->info().name;
     ASSERT_TRUE(status) << status.message();
   }
+}
+
+TEST_F(AllocationTest, PreparedPushesMakeNoneAfterTheFirstOnes) {
+  auto session = *Session::create(accumulator());
+  auto stream = *session->openStream({});
+  std::vector<NamedTensor> inputs = {{"x", *Tensor::zeros(DType::F32, {2, 1, kWidth})}};
+  auto prepared = stream->prepare(inputs);
+  ASSERT_TRUE(prepared) << prepared.status().message();
+  Status status = (*prepared)->run();
+  (void)(*prepared)->run();
+  EXPECT_EQ(countIn([&] {
+              for (int i = 0; i < 1000; ++i)
+                status = (*prepared)->run();
+            }),
+            0);
+  ASSERT_TRUE(status) << status.message();
 }
 
 } // namespace

@@ -182,6 +182,38 @@ TEST_F(SequenceRunTest, StreamsCarryTheirStates) {
   EXPECT_EQ(stream->push(std::vector<NamedTensor>{{"x", three}}).status().code(), Code::Mismatch);
 }
 
+TEST_F(SequenceRunTest, PreparedPushesGoOnWhereTheStreamIs) {
+  auto whole = run({{"x", x}});
+  auto stream = *session->openStream({});
+  Tensor piece = *Tensor::zeros(DType::F32, {2, 1, 2});
+  auto prepared = stream->prepare(std::vector<NamedTensor>{{"x", piece}});
+  ASSERT_TRUE(prepared) << prepared.status().message();
+  for (int round = 0; round < 2; ++round) {
+    for (int64_t t = 0; t < 3; ++t) {
+      const float *at = x.as<float>() + t * 2;
+      std::vector<float> next = {at[0], at[1], at[6], at[7]};
+      std::memcpy(piece.data.get(), next.data(), sizeof(float) * next.size());
+      // A push between two prepared ones is one of the same stream.
+      auto between = std::vector<NamedTensor>{{"x", numbers({2, 1, 2}, next)}};
+      if (t == 1) {
+        ASSERT_TRUE(stream->push(between));
+        continue;
+      }
+      Status status = (*prepared)->run();
+      ASSERT_TRUE(status) << status.message();
+      for (int64_t b = 0; b < 2; ++b)
+        for (int64_t i = 0; i < 2; ++i)
+          EXPECT_EQ((*prepared)->outputs()[0].tensor.as<float>()[b * 2 + i],
+                    find(whole, "y").as<float>()[(b * 3 + t) * 2 + i]);
+    }
+    stream->reset();
+  }
+  Tensor three = *Tensor::zeros(DType::F32, {3, 1, 2});
+  ASSERT_TRUE(stream->push(std::vector<NamedTensor>{{"x", piece}}));
+  EXPECT_EQ(stream->prepare(std::vector<NamedTensor>{{"x", three}}).status().code(),
+            Code::Mismatch);
+}
+
 /// Channel c of sample i: i + 100 c.
 Tensor ramp(int64_t samples) {
   Tensor t = *Tensor::zeros(DType::F32, {1, 2, samples});

@@ -155,6 +155,43 @@ void forTokensInBlock(const Code &code, const CarryFields &fields, Value sequenc
   });
 }
 
+void forTokensInNumbers(const Code &code, const CarryFields &fields, Value sequence, Value buffer,
+                        BlockStep step) {
+  int64_t size = cast<MemRefType>(buffer.getType()).getDimSize(1);
+  Type f64 = code.builder.getF64Type();
+  auto border = [&](Value number) {
+    return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
+  };
+  auto forNumbers = [&](llvm::function_ref<void(Value number, VectorType type)> body) {
+    code.pieces(size, 4, [&](Value number, VectorType floats) { body(number, floats.clone(f64)); });
+  };
+  auto inSlot = [&](Value array, Value token,
+                    llvm::function_ref<void(Value address, Value number, VectorType type)> body) {
+    if (!fields.layerOffset)
+      return;
+    Slot slot = slotOf(code, fields, array, token);
+    code.ifElse(
+        slot.absent, [] {},
+        [&] {
+          forNumbers([&](Value number, VectorType type) {
+            body(elementAddress(code, slot.start, code.mul(number, 2)), number, type);
+          });
+        });
+  };
+  forNumbers([&](Value number, VectorType type) {
+    code.storeVector(code.constant(type, 0), buffer, {sequence, number});
+  });
+  code.loop(border(sequence), border(code.add(sequence, 1)), 1, [&](Value token) {
+    inSlot(fields.batch.carryFrom, token, [&](Value address, Value number, VectorType type) {
+      code.storeVector(loadAt(code, type, address), buffer, {sequence, number});
+    });
+    step(token);
+    inSlot(fields.batch.carryTo, token, [&](Value address, Value number, VectorType type) {
+      storeAt(code, code.loadVector(type, buffer, {sequence, number}), address);
+    });
+  });
+}
+
 void loadCarryRow(const Code &code, const CarryFields &fields, Value token, Value memref, Value row,
                   int64_t lanes) {
   Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);

@@ -48,6 +48,11 @@ using BlockStep = llvm::function_ref<void(mlir::Value token)>;
 void forTokensInBlock(const Code &code, const CarryFields &fields, mlir::Value sequence,
                       const CarryBlock &block, bool reverse, BlockStep step);
 
+/// As forTokensInBlock for a state that is numbers of f64, each kept as two f32: they lie in row
+/// `sequence` of `buffer`, a memref [S, n] of f64.
+void forTokensInNumbers(const Code &code, const CarryFields &fields, mlir::Value sequence,
+                        mlir::Value buffer, BlockStep step);
+
 /// Copies what `carry_from` names for `token` to row `row` of `memref` [.., n], n being the state's
 /// elements; nothing where it names no slot.
 void loadCarryRow(const Code &code, const CarryFields &fields, mlir::Value token,

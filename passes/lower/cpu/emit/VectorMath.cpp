@@ -4,7 +4,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include "passes/lower/cpu/emit/Code.h"
+#include "passes/lower/cpu/emit/Lanes.h"
 #include "llvm/ADT/STLExtras.h"
 #include <limits>
 
@@ -13,65 +13,6 @@ using namespace mlir;
 namespace plexus::emit {
 
 namespace {
-
-using Predicate = arith::CmpFPredicate;
-
-/// Arithmetic on one type, a scalar or a vector of f32 (or f64, inside the reduction of angles).
-struct Lanes {
-  Code code;
-  Type type;
-  Type integerType; ///< integers of the same shape and width
-
-  Lanes(OpBuilder &builder, Location loc, Type type)
-      : code{builder, loc}, type(type), integerType(withElement(integerOf(type))) {}
-
-  Type integerOf(Type type) const {
-    return code.builder.getIntegerType(getElementTypeOrSelf(type).getIntOrFloatBitWidth());
-  }
-  Type withElement(Type element) const {
-    auto vector = dyn_cast<VectorType>(type);
-    return vector ? Type(vector.clone(element)) : element;
-  }
-  Value number(double value) const { return code.constant(type, value); }
-  Value integer(int64_t value) const { return code.constant(integerType, value); }
-  Value add(Value a, Value b) const { return code.make<arith::AddFOp>(a, b); }
-  Value sub(Value a, Value b) const { return code.make<arith::SubFOp>(a, b); }
-  Value mul(Value a, Value b) const { return code.make<arith::MulFOp>(a, b); }
-  Value mul(Value a, double b) const { return mul(a, number(b)); }
-  Value div(Value a, Value b) const { return code.make<arith::DivFOp>(a, b); }
-  Value fma(Value a, Value b, Value c) const { return code.fma(a, b, c); }
-  Value fma(Value a, double b, Value c) const { return code.fma(a, number(b), c); }
-  Value abs(Value a) const { return code.make<math::AbsFOp>(a); }
-  Value withSign(Value magnitude, Value sign) const {
-    return code.make<math::CopySignOp>(magnitude, sign);
-  }
-  Value compare(Predicate predicate, Value a, double b) const {
-    return code.make<arith::CmpFOp>(predicate, a, number(b));
-  }
-  Value select(Value condition, Value yes, Value no) const {
-    return code.select(condition, yes, no);
-  }
-  /// min(a, limit) and max(a, limit); NaN stays.
-  Value atMost(Value a, double limit) const {
-    return select(compare(Predicate::OGT, a, limit), number(limit), a);
-  }
-  Value atLeast(Value a, double limit) const {
-    return select(compare(Predicate::OLT, a, limit), number(limit), a);
-  }
-  Value bits(Value a) const { return code.make<arith::BitcastOp>(integerType, a); }
-  Value fromBits(Value a) const { return code.make<arith::BitcastOp>(type, a); }
-  Value addBits(Value a, int64_t b) const { return code.make<arith::AddIOp>(a, integer(b)); }
-  Value andBits(Value a, int64_t b) const { return code.make<arith::AndIOp>(a, integer(b)); }
-  Value shiftLeft(Value a, int64_t b) const { return code.make<arith::ShLIOp>(a, integer(b)); }
-
-  /// c[0] + x (c[1] + x (c[2] + ...)), fused.
-  Value polynomial(Value x, llvm::ArrayRef<double> c) const {
-    Value sum = number(c.back());
-    for (double term : llvm::reverse(c.drop_back()))
-      sum = fma(sum, x, number(term));
-    return sum;
-  }
-};
 
 // The coefficients below are least-squares fits, reweighted towards the smallest largest error, of
 // the function named, over the range that its reduction leaves.
@@ -220,15 +161,18 @@ std::pair<Value, Value> expandSinCos(const Lanes &m, Value x) {
 Value expandSin(const Lanes &m, Value x) { return expandSinCos(m, x).first; }
 Value expandCos(const Lanes &m, Value x) { return expandSinCos(m, x).second; }
 
-/// Replaces an op on f32 by what `expand` makes of its operand.
-template <typename Op, Value (*expand)(const Lanes &, Value)>
+/// Replaces an op on f32 (or f64, where `wide` is given) by what `expand` makes of its operand.
+template <typename Op, Value (*expand)(const Lanes &, Value),
+          Value (*wide)(const Lanes &, Value) = nullptr>
 struct Expand : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
-    if (!getElementTypeOrSelf(op.getType()).isF32())
+    Type element = getElementTypeOrSelf(op.getType());
+    auto form = element.isF32() ? expand : element.isF64() ? wide : nullptr;
+    if (!form)
       return failure();
     Lanes lanes(rewriter, op.getLoc(), op.getType());
-    rewriter.replaceOp(op, expand(lanes, op.getOperand()));
+    rewriter.replaceOp(op, form(lanes, op.getOperand()));
     return success();
   }
 };
@@ -271,9 +215,9 @@ FailureOr<llvm::SmallVector<Value>> vectorizeRegion(OpBuilder &builder, Location
 }
 
 void populateVectorMathPatterns(RewritePatternSet &patterns) {
-  patterns.add<Expand<math::ExpOp, expandExp>, Expand<math::Exp2Op, expandExp2>,
+  patterns.add<Expand<math::ExpOp, expandExp, expandWideExp>, Expand<math::Exp2Op, expandExp2>,
                Expand<math::ExpM1Op, expandExpm1>, Expand<math::TanhOp, expandTanh>,
-               Expand<math::ErfOp, expandErf>, Expand<math::LogOp, expandLog>,
+               Expand<math::ErfOp, expandErf>, Expand<math::LogOp, expandLog, expandWideLog>,
                Expand<math::Log1pOp, expandLog1p>, Expand<math::SinOp, expandSin>,
                Expand<math::CosOp, expandCos>>(patterns.getContext());
 }
