@@ -42,6 +42,27 @@ Expected<std::vector<std::vector<int32_t>>> readRows(const TensorSource &source,
   return out;
 }
 
+/// Compares the tensors as a whole.
+static void compareNorms(const std::string &what, std::span<const float> got,
+                         std::span<const float> want, std::span<const float> mask, double bound,
+                         CaseResult &result) {
+  const size_t width = mask.empty() ? 1 : want.size() / mask.size();
+  double off = 0, all = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    if ((!mask.empty() && mask[i / width] == 0) || got[i] == want[i])
+      continue;
+    off += (double(got[i]) - want[i]) * (double(got[i]) - want[i]);
+    all += double(want[i]) * want[i];
+  }
+  const double error = off == 0 ? 0 : std::sqrt(off / all);
+  if (!(error <= result.largestError))
+    result.largestError = error;
+  char text[80];
+  std::snprintf(text, sizeof text, ": relative error %.4g, allowed are %.4g", error, bound);
+  if (!(error <= bound))
+    result.note(what + text);
+}
+
 void compareFloats(const std::string &what, std::span<const float> got, std::span<const float> want,
                    std::span<const float> mask, const Tolerance &tolerance, CaseResult &result) {
   if (got.size() != want.size())
@@ -50,6 +71,8 @@ void compareFloats(const std::string &what, std::span<const float> got, std::spa
   if (!mask.empty() && want.size() % mask.size() != 0)
     return result.note(what + ": its mask has " + std::to_string(mask.size()) + " entries for " +
                        std::to_string(want.size()) + " numbers");
+  if (tolerance.norm > 0)
+    return compareNorms(what, got, want, mask, tolerance.norm, result);
   const size_t width = mask.empty() ? 1 : want.size() / mask.size();
   size_t wrong = 0, worst = 0;
   double worstExcess = 0;

@@ -17,15 +17,16 @@ struct CaseResult {
   std::string name;
   std::string difference;
   std::string remark;      ///< What there is to say about a case that passed.
-  double largestError = 0; ///< Largest |got - want| of all compared numbers.
+  double largestError = 0; ///< Largest |got - want|, or ||got - want|| / ||want||, of all compared.
   bool passed() const { return difference.empty(); }
   /// Adds a difference.
   void note(const std::string &what);
 };
 
-/// A number passes when |got - want| <= absolute + relative * |want|.
+/// A number passes when |got - want| <= absolute + relative * |want|. With `norm`, a tensor passes
+/// as a whole instead, when ||got - want|| <= norm * ||want|| (Euclidean).
 struct Tolerance {
-  double absolute = 0, relative = 0;
+  double absolute = 0, relative = 0, norm = 0;
 };
 
 /// The numbers of a stored tensor as f32.

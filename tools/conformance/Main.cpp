@@ -18,6 +18,7 @@ namespace {
 struct Arguments {
   std::vector<std::string> packs, compileOptions;
   bool keepGoing = false, jit = false, quiet = false;
+  double norm = 0;
 };
 
 /// Counts results and prints one line for each.
@@ -79,9 +80,9 @@ bool isTokenizerPack(const std::string &path) {
 }
 
 Status runPack(const std::string &path, const std::string &name, const OpenOptions &options,
-               Report &report) {
+               double norm, Report &report) {
   if (!isTokenizerPack(path))
-    return runModelPack(path, options,
+    return runModelPack(path, options, norm,
                         [&](const CaseResult &result) { return report.add(name, result); });
   PLX_ASSIGN(auto results, runTokenizerPack(path, readGguf));
   for (const TokenizerCaseResult &r : results) {
@@ -119,7 +120,7 @@ int run(const Arguments &arguments) {
   for (const std::string &pack : arguments.packs) {
     const std::string name =
         std::filesystem::absolute(pack + "/.").parent_path().lexically_normal().filename().string();
-    if (Status s = runPack(pack, name, options, report); !s)
+    if (Status s = runPack(pack, name, options, arguments.norm, report); !s)
       report.add(name, {"(pack)", s.message(), ""});
     if (!report.goesOn())
       break;
@@ -140,6 +141,10 @@ int main(int argc, char **argv) {
   app.add_option("PACK", arguments.packs, "Folders of packs")->required();
   app.add_flag("--keep-going", arguments.keepGoing, "Go on after a case that failed");
   app.add_flag("--jit", arguments.jit, "Compile in memory instead of to an artifact");
+  app.add_option("--norm", arguments.norm,
+                 "Run forward and chunked cases alone, and judge each float tensor as a whole: "
+                 "||got - want|| is at most this times ||want||")
+      ->check(CLI::PositiveNumber);
   app.add_flag("--quiet", arguments.quiet, "Print only what failed, and the count");
   app.add_option(
          "--compile-option", arguments.compileOptions,

@@ -50,8 +50,9 @@ Status compareOutputs(const ModelCase &c, const std::vector<NamedTensor> &output
                       CaseResult &result);
 
 /// Opens the pack's model with `options` and runs its cases one by one, handing out each result as
-/// it is there; `onResult` returns false to stop. An error where the pack itself cannot be read.
-Status runModelPack(const std::string &path, const OpenOptions &options,
+/// it is there; `onResult` returns false to stop. With `norm` > 0 only forward and chunked runs,
+/// whose floats are judged by it (Tolerance). An error where the pack itself cannot be read.
+Status runModelPack(const std::string &path, const OpenOptions &options, double norm,
                     const std::function<bool(const CaseResult &)> &onResult);
 
 } // namespace plexus::conformance
