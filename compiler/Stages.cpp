@@ -120,6 +120,15 @@ Status pack(const Prepared &prepared, const ModelSource &source, WeightSink &sin
       if (job.info.quantized)
         rounded.insert(job.info.name);
     PLX_RETURN_IF_ERROR(options.calibration->measure(rounded).at("calibration"));
+    if (options.calibration->scales()) {
+      PLX_ASSIGN(auto factors,
+                 findFactors(prepared.model, prepared.plan, JoinedTensors(source.tensors),
+                             [&](const WeightInfo &info) {
+                               return options.calibration->importance(info.name, info.layer);
+                             }));
+      options.calibration->setFactors(std::move(factors));
+    }
+    packing.factors = [&](const WeightInfo &info) { return options.calibration->factors(info); };
     packing.guide = [&](const WeightInfo &info) { return options.calibration->guide(info); };
   }
   return packWeights(prepared.plan.jobs, JoinedTensors(source.tensors), sink, packing);

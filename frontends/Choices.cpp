@@ -5,6 +5,7 @@
 #include "runtime/state/KvForm.h"
 
 #include <array>
+#include <charconv>
 
 namespace plexus::frontends {
 
@@ -33,11 +34,12 @@ static Status checkWeights(const std::string &word) {
 static Expected<std::string> joinRules(const std::vector<std::string> &rules) {
   std::string joined;
   for (const std::string &rule : rules) {
-    size_t equals = rule.find('=');
+    size_t equals = rule.rfind('=');
     bool whole = equals != std::string::npos && equals > 0 && rule.find(',') == std::string::npos;
     if (!whole || !PackedForm::parse(rule.substr(equals + 1)))
-      return error(Code::InvalidArgument)
-             << "keep is '" << rule << "'; expected PATTERN=FORM, as lm_head*=q8";
+      return error(Code::InvalidArgument) << "keep is '" << rule
+                                          << "'; expected PATTERN=FORM or PATTERN@LAYERS=FORM, as "
+                                             "lm_head*=q8 or *down_proj*@0-3+29=q8";
     joined += (joined.empty() ? "" : ",") + rule;
   }
   return joined;
@@ -56,6 +58,9 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
       {{"needed", Decompositions::Needed}, {"all", Decompositions::All}}};
   compiler::CompileOptions options;
   PLX_RETURN_IF_ERROR(checkWeights(c.weights));
+  if (!c.size.empty() && c.weights != "source")
+    return error(Code::InvalidArgument)
+           << "--size chooses forms, and --weights " << c.weights << " too; --keep has exceptions";
   options.model.weights = c.weights;
   PLX_ASSIGN(options.model.keep, joinRules(c.keep));
   PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
@@ -71,12 +76,35 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   return options;
 }
 
+Expected<uint64_t> readSize(const std::string &text) {
+  static constexpr std::array<std::pair<const char *, double>, 10> units = {{{"", 1},
+                                                                             {"B", 1},
+                                                                             {"KB", 1e3},
+                                                                             {"MB", 1e6},
+                                                                             {"GB", 1e9},
+                                                                             {"TB", 1e12},
+                                                                             {"KiB", 0x1p10},
+                                                                             {"MiB", 0x1p20},
+                                                                             {"GiB", 0x1p30},
+                                                                             {"TiB", 0x1p40}}};
+  double number = 0;
+  auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  for (auto [unit, bytes] : units)
+    if (problem == std::errc() && std::string_view(rest, text.data() + text.size()) == unit &&
+        number > 0 && number * bytes < 0x1p62)
+      return static_cast<uint64_t>(number * bytes);
+  return error(Code::InvalidArgument)
+         << "size is '" << text << "'; expected bytes, as 300MB, 1.2GB or 512MiB";
+}
+
 Expected<compiler::CalibrationOptions> readCalibration(const CompileChoices &c) {
   using compiler::Rounding;
-  static constexpr std::array<std::pair<const char *, Rounding>, 3> roundings = {
+  static constexpr std::array<std::pair<const char *, Rounding>, 5> roundings = {
       {{"nearest", Rounding::Nearest},
        {"importance", Rounding::Importance},
-       {"compensate", Rounding::Compensate}}};
+       {"scale", Rounding::Scale},
+       {"compensate", Rounding::Compensate},
+       {"scale+compensate", Rounding::ScaleCompensate}}};
   compiler::CalibrationOptions options;
   options.path = c.calibrate;
   options.tokens = c.calibrateTokens;

@@ -9,6 +9,9 @@ namespace plexus::frontends {
 /// InvalidArgument for a word that is not known, with those that are. The cache is not looked at.
 Expected<compiler::CompileOptions> readChoices(const CompileChoices &choices);
 
+/// A number of bytes: "300MB" and "1.2GB" by powers of ten, "300MiB" by powers of two.
+Expected<uint64_t> readSize(const std::string &text);
+
 /// The calibration that they ask for, which is not looked at either.
 Expected<compiler::CalibrationOptions> readCalibration(const CompileChoices &choices);
 

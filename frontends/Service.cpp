@@ -2,6 +2,7 @@
 #include "runtime/api/CompilerService.h"
 
 #include "compiler/Compile.h"
+#include "compiler/choose/Choose.h"
 #include "compiler/embed/Library.h"
 #include "frontends/BuildGraph.h"
 #include "frontends/Choices.h"
@@ -10,6 +11,8 @@
 #include "runtime/exec/Model.h"
 #include "runtime/plugins/Host.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <optional>
 
 namespace plexus::frontends {
@@ -44,13 +47,43 @@ struct Job {
       options.cache = &*cache;
     }
     PLX_ASSIGN(source, importModel(*context, model, familyFinder(PluginHost::shared())));
-    if (choices.calibrate.empty())
-      return Status::ok();
-    PLX_ASSIGN(auto calibration, readCalibration(choices));
-    PLX_ASSIGN(options.calibration, compiler::Calibration::open(source, calibration));
-    return Status::ok();
+    if (!choices.calibrate.empty()) {
+      PLX_ASSIGN(auto calibration, readCalibration(choices));
+      PLX_ASSIGN(options.calibration, compiler::Calibration::open(source, calibration));
+    }
+    return chooseForms(choices);
   }
+
+  Status chooseForms(const CompileChoices &choices) {
+    if (!choices.size.empty()) {
+      PLX_ASSIGN(size, readSize(choices.size));
+      return compiler::chooseForSize(source, options, size);
+    }
+    return choices.weights == "q4" ? compiler::chooseMinima(source, options) : Status::ok();
+  }
+
+  uint64_t size = 0; ///< That the artifact may have; 0: any.
 };
+
+/// What a search for a size left to code and manifest was estimated: where they took more, the
+/// weights get less.
+Expected<compiler::CompileResult> compileWithin(Job &job, const std::string &output,
+                                                const CompileProgress &progress) {
+  uint64_t aim = job.size;
+  for (int tries = 0;; ++tries) {
+    PLX_ASSIGN(auto result, compiler::compileToFile(job.source, job.options, output, progress));
+    std::error_code none;
+    uint64_t bytes = std::filesystem::file_size(output, none);
+    if (!job.size || none || bytes <= job.size)
+      return result;
+    if (tries == 4)
+      return error(Code::Internal) << output << ": " << bytes << " bytes, " << job.size
+                                   << " were asked for, and smaller forms do not change that";
+    aim -= std::min(aim, bytes - job.size + (bytes - job.size) / 8);
+    std::filesystem::remove(output, none);
+    PLX_RETURN_IF_ERROR(compiler::chooseForSize(job.source, job.options, aim));
+  }
+}
 
 class Service final : public CompilerService {
 public:
@@ -60,7 +93,7 @@ public:
     Job job;
     PLX_RETURN_IF_ERROR(job.open(model, choices));
     if (emit == "plx") {
-      PLX_ASSIGN(auto result, compiler::compileToFile(job.source, job.options, output, progress));
+      PLX_ASSIGN(auto result, compileWithin(job, output, progress));
       CompileReply out = reply(std::move(result));
       if (job.options.calibration) {
         PLX_ASSIGN(auto image, loadArtifact(output));

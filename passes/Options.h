@@ -23,8 +23,10 @@ enum class Compute { Auto, F32, Bf16, Int8 };
 struct ModelOptions {
   /// How packed weights are stored: "source" or a form as PackedForm spells it ("bf16", "q4:64").
   std::string weights = "source";
-  /// Exceptions: "pattern=form" with commas between.
+  /// Exceptions: "pattern=form" or "pattern@layers=form" with commas between.
   std::string keep;
+  /// Forms that were found to fit (compiler/choose), spelled likewise; exceptions go before them.
+  std::string chosen;
   /// How keys and values are kept: f32, bf16, int8, int4; auto is bf16 where products have weights
   /// of fewer than 32 bits.
   std::string kv = "auto";

@@ -80,12 +80,43 @@ def AssignEncodings : Pass<"plx-assign-encodings", "mlir::ModuleOp"> {
   let options = [Option<"weights", "weights", "std::string", "\"source\"",
                         "Form of packed weights: source, f32, bf16, f16, q8, q4:64, ...">,
                  Option<"keep", "keep", "std::string", "\"\"",
-                        "Exceptions: pattern=form,pattern=form">];
+                        "Exceptions: pattern=form,pattern@layers=form">,
+                 Option<"chosen", "chosen", "std::string", "\"\"",
+                        "Forms that a search has found, spelled likewise; exceptions go before them">];
 }
 
 //===-----------------------------------------------------------------------------------------===//
 // quantize
 //===-----------------------------------------------------------------------------------------===//
+
+def SplitLayers : Pass<"plx-split-layers", "mlir::ModuleOp"> {
+  let summary = "A weight and a segment for each mixture of forms";
+  let description = [{
+    Layers share a segment, whose code knows the form of each weight. Where rules (`keep` and `chosen` of
+    plx-assign-encodings, which follows) give the layers of one weight different forms, the weight is
+    declared once for each of them, and segments (their tapped variants too) are cloned as often as their
+    layers have different weights. The largest group keeps the names. Each weight notes its layers in
+    `plexus.layers`, until encodings are assigned. Without a rule that names layers nothing changes.
+
+    Before, with `keep=w@0=q8`:
+    ```mlir
+    plx.weight @w : tensor<64x64xf32> = #plx.source<"{layer}.w">
+    %1 = plx.run @s layer 0 (%0) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    %2 = plx.run @s layer 1 (%1) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    %3 = plx.run @s layer 2 (%2) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+    After, where @s_1 is @s with @"w@0":
+    ```mlir
+    plx.weight @w : tensor<64x64xf32> = #plx.source<"{layer}.w"> {plexus.layers = array<i64: 1, 2>}
+    plx.weight @"w@0" : tensor<64x64xf32> = #plx.source<"{layer}.w"> {plexus.layers = array<i64: 0>}
+    %1 = plx.run @s_1 layer 0 (%0) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    %2 = plx.run @s layer 1 (%1) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    %3 = plx.run @s layer 2 (%2) : (tensor<?x64xf32>) -> tensor<?x64xf32>
+    ```
+  }];
+  let options = [Option<"keep", "keep", "std::string", "\"\"", "Rules of plx-assign-encodings">,
+                 Option<"chosen", "chosen", "std::string", "\"\"", "Rules behind those">];
+}
 
 def ProbeProducts : Pass<"plx-probe-products", "mlir::ModuleOp"> {
   let summary = "Taps on what products read, for calibration";

@@ -59,9 +59,14 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createFuseMapActivation());
   add(stages, createFuseRope());
   add(stages, createBlockConvolutions());
+  SplitLayersOptions layers;
+  layers.keep = options.keep;
+  layers.chosen = options.chosen;
+  add(stages, createSplitLayers(layers));
   AssignEncodingsOptions encodings;
   encodings.weights = options.weights;
   encodings.keep = options.keep;
+  encodings.chosen = options.chosen;
   add(stages, createAssignEncodings(encodings));
   EncodeStatesOptions states;
   states.kv = options.kv;

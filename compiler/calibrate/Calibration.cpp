@@ -5,6 +5,7 @@
 #include "compiler/Compile.h"
 #include "compiler/cache/Keys.h"
 #include "compiler/pack/Compensate.h"
+#include "passes/quantize/FormRules.h"
 #include "passes/raise/Taps.h"
 #include "runtime/exec/EngineThread.h"
 #include "runtime/exec/Model.h"
@@ -13,12 +14,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 namespace plexus::compiler {
 namespace {
 
 constexpr size_t kGuidesKept = 4;
-constexpr size_t kWantsAtOnce = 16;
+/// Of the inputs that one run of a sample gives back.
+constexpr int64_t kProbedBytes = int64_t(256) << 20;
 
 /// A probe of a run: the product's weight and the output's name.
 struct Probe {
@@ -45,6 +48,18 @@ std::vector<Probe> probesOf(const Program &program, const std::set<std::string> 
                           tap.type.rowElements()});
   }
   return probes;
+}
+
+/// How many of the probes, from the first on, are read in one run.
+size_t probesAtOnce(std::span<const Probe> probes, const std::vector<Sample> &samples) {
+  int64_t rows = 1, bytes = 0;
+  for (const Sample &sample : samples)
+    for (const NamedTensor &input : sample.inputs)
+      rows = std::max(rows, input.tensor.count());
+  size_t count = 0;
+  while (count < probes.size() && (count == 0 || bytes < kProbedBytes))
+    bytes += rows * probes[count++].depth * static_cast<int64_t>(sizeof(float));
+  return count;
 }
 
 /// Runs on the engine's thread.
@@ -106,7 +121,11 @@ Expected<std::shared_ptr<Calibration>> Calibration::open(const ModelSource &sour
 Status Calibration::measure(const std::set<std::string> &weights) {
   if (options_.rounding == Rounding::Nearest)
     return Status::ok();
-  std::vector<Probe> probes = probesOf(base_->program(), weights);
+  std::set<std::string> names;
+  for (const std::string &weight : weights)
+    names.insert(nameOfAllLayers(weight).str());
+  std::vector<Probe> probes = probesOf(base_->program(), names);
+  std::erase_if(probes, [&](const Probe &p) { return moments_.contains({p.weight, p.layer}); });
   int64_t bytes = 0;
   for (const Probe &probe : probes)
     bytes += probe.depth * probe.depth * static_cast<int64_t>(sizeof(float));
@@ -115,8 +134,9 @@ Status Calibration::measure(const std::set<std::string> &weights) {
            << "moments of the inputs of " << probes.size() << " products take " << bytes
            << " bytes; --rounding nearest needs none";
   PLX_ASSIGN(auto session, Session::create(base_));
-  for (size_t first = 0; first < probes.size(); first += kWantsAtOnce) {
-    size_t count = std::min(kWantsAtOnce, probes.size() - first);
+  size_t count = 0;
+  for (size_t first = 0; first < probes.size(); first += count) {
+    count = probesAtOnce(std::span(probes).subspan(first), samples_);
     std::vector<std::string> wants;
     for (size_t i = first; i < first + count; ++i) {
       wants.push_back(probes[i].want);
@@ -134,25 +154,53 @@ Status Calibration::measure(const std::set<std::string> &weights) {
   return Status::ok();
 }
 
-Expected<std::shared_ptr<const ColumnGuide>> Calibration::make(const Moments &moments) const {
+/// Mean squares, lifted a little: columns that were never seen still have to be something.
+static std::vector<float> importanceOf(const Moments &moments) {
+  std::vector<float> squares = moments.meanSquares();
+  double mean = 0;
+  for (float square : squares)
+    mean += square / static_cast<double>(moments.depth());
+  for (float &square : squares)
+    square += static_cast<float>(mean > 0 ? 1e-3 * mean : 1);
+  return squares;
+}
+
+const Moments *Calibration::find(const std::string &name, int layer) const {
+  auto found = moments_.find({nameOfAllLayers(name).str(), layer});
+  return found == moments_.end() ? nullptr : &found->second;
+}
+
+std::vector<float> Calibration::importance(const std::string &name, int layer) const {
+  const Moments *moments = find(name, layer);
+  return moments ? importanceOf(*moments) : std::vector<float>();
+}
+
+const PackFactors *Calibration::factors(const WeightInfo &weight) const {
+  auto found = factors_.find({weight.name, weight.layer});
+  return found == factors_.end() ? nullptr : found->second.get();
+}
+
+// Columns that are stored s times as large are multiplied with inputs of 1/s: with S = diag(s),
+// H becomes S^-1 H S^-1 and the factor of its inverse U S.
+Expected<std::shared_ptr<const ColumnGuide>> Calibration::make(const Moments &moments,
+                                                               const PackFactors *scaling) const {
   auto guide = std::make_shared<ColumnGuide>();
-  guide->importance = moments.meanSquares();
-  if (options_.rounding == Rounding::Compensate) {
+  guide->importance = importanceOf(moments);
+  auto depth = static_cast<size_t>(moments.depth());
+  if (options_.rounding == Rounding::Compensate || options_.rounding == Rounding::ScaleCompensate) {
     PLX_ASSIGN(guide->factor, inverseFactor(moments.mean(), moments.depth()));
   }
-  // Columns that were never seen still have to be something.
-  double mean = 0;
-  for (float square : guide->importance)
-    mean += square / static_cast<double>(moments.depth());
-  for (float &square : guide->importance)
-    square += static_cast<float>(mean > 0 ? 1e-3 * mean : 1);
+  for (size_t k = 0; scaling && k < depth; ++k)
+    guide->importance[k] /= scaling->factors[k] * scaling->factors[k];
+  for (size_t i = 0; scaling && i < guide->factor.size(); ++i)
+    guide->factor[i] *= scaling->factors[i % depth];
   return std::shared_ptr<const ColumnGuide>(std::move(guide));
 }
 
 Expected<std::shared_ptr<const ColumnGuide>> Calibration::guide(const WeightInfo &weight) {
   std::pair<std::string, int> key(weight.name, weight.layer);
-  auto moments = moments_.find(key);
-  if (moments == moments_.end())
+  const Moments *moments = find(weight.name, weight.layer);
+  if (!moments)
     return std::shared_ptr<const ColumnGuide>();
   std::shared_ptr<Guide> guide;
   {
@@ -169,7 +217,7 @@ Expected<std::shared_ptr<const ColumnGuide>> Calibration::guide(const WeightInfo
         guides_.erase(guides_.begin());
     }
   }
-  std::call_once(guide->once, [&] { guide->made = make(moments->second); });
+  std::call_once(guide->once, [&] { guide->made = make(*moments, factors(weight)); });
   return guide->made;
 }
 

@@ -4,6 +4,7 @@
 
 #include "compiler/calibrate/Moments.h"
 #include "compiler/calibrate/Samples.h"
+#include "compiler/calibrate/Scaling.h"
 #include "compiler/pack/Packer.h"
 #include "runtime/api/CompilerService.h"
 
@@ -22,9 +23,11 @@ struct ModelSource;
 
 /// How quantized weights are rounded with what calibration found.
 enum class Rounding {
-  Nearest,    ///< Calibration measures, and changes nothing.
-  Importance, ///< Scales weigh the errors of columns by their inputs' mean squares.
-  Compensate  ///< That, and what a column loses is made up for by later ones (GPTQ).
+  Nearest,        ///< Calibration measures, and changes nothing.
+  Importance,     ///< Scales weigh the errors of columns by their inputs' mean squares.
+  Scale,          ///< That, and columns with large inputs are stored larger (AWQ).
+  Compensate,     ///< Importance, and what a column loses is made up for by later ones (GPTQ).
+  ScaleCompensate ///< Both.
 };
 
 struct CalibrationOptions {
@@ -40,10 +43,23 @@ public:
   static Expected<std::shared_ptr<Calibration>> open(const ModelSource &source,
                                                      const CalibrationOptions &options);
 
-  /// Runs the samples and keeps moments of the inputs of `weights`, by name. ResourceExhausted
+  /// Runs the samples and keeps moments of the inputs of `weights`, by name, those that are there
+  /// already excepted. ResourceExhausted
   /// where the moments would take more than kMostMomentBytes.
   Status measure(const std::set<std::string> &weights);
   static constexpr int64_t kMostMomentBytes = int64_t(16) << 30;
+
+  /// Mean square of each input of the weight's product, [K]; empty where nothing was measured.
+  /// `name` and `layer` as in the program's weights.
+  std::vector<float> importance(const std::string &name, int layer) const;
+
+  /// Whether columns are to be scaled.
+  bool scales() const {
+    return options_.rounding == Rounding::Scale || options_.rounding == Rounding::ScaleCompensate;
+  }
+  /// Guides are for weights that are scaled by `factors` from now on.
+  void setFactors(FactorMap factors) { factors_ = std::move(factors); }
+  const PackFactors *factors(const WeightInfo &weight) const;
 
   /// For the packer; null for a weight whose input was not seen.
   Expected<std::shared_ptr<const ColumnGuide>> guide(const WeightInfo &weight);
@@ -61,13 +77,16 @@ private:
     std::once_flag once;
     Expected<std::shared_ptr<const ColumnGuide>> made = std::shared_ptr<const ColumnGuide>();
   };
-  Expected<std::shared_ptr<const ColumnGuide>> make(const Moments &moments) const;
+  Expected<std::shared_ptr<const ColumnGuide>> make(const Moments &moments,
+                                                    const PackFactors *scaling) const;
+  const Moments *find(const std::string &name, int layer) const;
 
   CalibrationOptions options_;
   std::string digest_;
   std::shared_ptr<const Model> base_;
   std::vector<Sample> samples_;
   std::map<std::pair<std::string, int>, Moments> moments_; ///< By weight and layer.
+  FactorMap factors_;
   std::mutex mutex_;
   std::vector<std::shared_ptr<Guide>> guides_; ///< The newest ones.
 };

@@ -6,18 +6,27 @@
 
 namespace plexus::compiler {
 
-constexpr int64_t kBlock = 8;
+constexpr int64_t kBlock = 8; ///< Rows of the sums that one thread takes at a time.
+
+/// sums[i][j] += sum over four rows of x: each sum is loaded and stored once for them.
+static void addFour(float *to, const float *x, int64_t depth, int64_t i) {
+  const float *a = x, *b = x + depth, *c = x + 2 * depth, *d = x + 3 * depth;
+  float fa = a[i], fb = b[i], fc = c[i], fd = d[i];
+  for (int64_t j = i; j < depth; ++j)
+    to[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j]);
+}
 
 /// sums[i][j] += x[t][i] x[t][j] for i of one block, j >= i.
 static void addBlock(float *sums, const float *x, int64_t rows, int64_t depth, int64_t begin) {
-  int64_t end = std::min(begin + kBlock, depth);
-  for (int64_t t = 0; t < rows; ++t) {
+  int64_t end = std::min(begin + kBlock, depth), t = 0;
+  for (; t + 4 <= rows; t += 4)
+    for (int64_t i = begin; i < end; ++i)
+      addFour(sums + i * depth, x + t * depth, depth, i);
+  for (; t < rows; ++t) {
     const float *row = x + t * depth;
-    for (int64_t i = begin; i < end; ++i) {
-      float factor = row[i], *to = sums + i * depth;
+    for (int64_t i = begin; i < end; ++i)
       for (int64_t j = i; j < depth; ++j)
-        to[j] += factor * row[j];
-    }
+        sums[i * depth + j] += row[i] * row[j];
   }
 }
 

@@ -136,8 +136,21 @@ private:
     values.resize(static_cast<size_t>(piece.count));
     bytes.resize(values.size() * dtypeSize(w.dtype));
     PLX_RETURN_IF_ERROR(evaluateRecipe(recipe, piece.first, piece.count, values.data()));
+    scale(w, piece.first, w.shape.empty() ? 1 : w.shape.back(), values);
     fromF32(w.dtype, values.data(), piece.count, bytes.data());
     return Status::ok();
+  }
+
+  /// Multiplies by the weight's factors; `first` is the place of values[0] in rows of `width`.
+  void scale(const WeightInfo &w, int64_t first, int64_t width, std::vector<float> &values) const {
+    const PackFactors *scaling = options_.factors ? options_.factors(w) : nullptr;
+    if (!scaling)
+      return;
+    float offset = scaling->unitOffset ? 1 : 0;
+    for (size_t i = 0; i < values.size(); ++i) {
+      float factor = scaling->factors[(first + static_cast<int64_t>(i)) % width];
+      values[i] = (values[i] + offset) * factor - offset;
+    }
   }
 
   /// The piece as f32, [piece.count][piece.columns].
@@ -155,8 +168,11 @@ private:
   Status convertPacked(const WeightInfo &w, const Recipe &recipe, const Piece &piece,
                        std::vector<float> &values, std::vector<uint8_t> &bytes) const {
     bool kept = w.quantized && keepsBlocks(recipe, *w.quantized);
-    if (!kept)
+    if (!kept) {
       PLX_RETURN_IF_ERROR(evaluatePiece(recipe, w.shape[1], piece, values));
+      // Pieces of columns are cut only where nothing is scaled.
+      scale(w, 0, piece.columns, values);
+    }
     if (w.quantized)
       return quantizePiece(w, piece, kept ? &recipe : nullptr, values, bytes);
     int64_t unit = blockDepth(w.dtype);

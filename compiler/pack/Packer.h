@@ -31,6 +31,16 @@ struct ColumnGuide {
 /// The guide of a quantized weight, or null. Called by several threads, for each piece of a weight.
 using FindGuide = std::function<Expected<std::shared_ptr<const ColumnGuide>>(const WeightInfo &)>;
 
+/// What element k of a weight's last axis is multiplied with when it is packed
+/// (calibrate/Scaling.h).
+struct PackFactors {
+  std::vector<float> factors;
+  bool unitOffset = false; ///< One more than the element is what counts: (1 + x) f - 1 is stored.
+};
+
+/// The factors of a weight, or null. Weights whose blocks are kept are not asked for.
+using FindFactors = std::function<const PackFactors *(const WeightInfo &)>;
+
 /// Where packed bytes go, in order. `append` is called by one thread at a time.
 class WeightSink {
 public:
@@ -42,6 +52,7 @@ struct PackOptions {
   int threads = 2;
   /// For rounding; weights whose blocks are kept are not asked for.
   FindGuide guide;
+  FindFactors factors;
   /// (bytes written, bytes in all), after each piece; returns false to cancel.
   std::function<bool(uint64_t, uint64_t)> progress;
 };

@@ -5,8 +5,8 @@
 #include "dialects/plx/PlxOps.h"
 #include "passes/Passes.h"
 #include "passes/Report.h"
+#include "passes/quantize/FormRules.h"
 #include "runtime/io/PackedForm.h"
-#include "llvm/Support/GlobPattern.h"
 
 namespace plexus::compiler {
 #define GEN_PASS_DEF_ASSIGNENCODINGS
@@ -14,6 +14,7 @@ namespace plexus::compiler {
 } // namespace plexus::compiler
 
 using namespace mlir;
+using namespace plexus::compiler;
 
 namespace {
 
@@ -89,40 +90,15 @@ public:
   }
 
 private:
-  /// An exception: another form for the weights that match.
-  struct Rule {
-    StringRef text;
-    llvm::GlobPattern pattern;
-    StringRef form;
-    bool used = false;
-  };
-
   LogicalResult readRules() {
-    rules.clear();
-    SmallVector<StringRef> texts;
-    StringRef(keep.getValue()).split(texts, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
-    for (StringRef text : texts) {
-      auto [name, form] = text.split('=');
-      auto pattern = llvm::GlobPattern::create(name);
-      if (!pattern)
-        return emitError(getOperation().getLoc(), "keep: pattern '")
-               << name << "': " << llvm::toString(pattern.takeError());
-      rules.push_back({text, std::move(*pattern), form});
-    }
-    return success();
-  }
-
-  /// The first rule that matches the weight or one of its sources, or null.
-  const Rule *matchingRule(plx::WeightOp weight) {
-    for (Rule &rule : rules) {
-      auto matches = [&](StringRef name) { return rule.pattern.match(name); };
-      if (!matches(weight.getSymName()) &&
-          !llvm::any_of(plx::recipeSources(weight.getRecipe()), matches))
-        continue;
-      rule.used = true;
-      return &rule;
-    }
-    return nullptr;
+    auto read = [&](const std::string &text, FormRules &rules) -> LogicalResult {
+      auto got = FormRules::read(text);
+      if (!got)
+        return emitError(getOperation().getLoc(), "keep: ") << llvm::toString(got.takeError());
+      rules = std::move(*got);
+      return success();
+    };
+    return failed(read(keep, rules)) ? failure() : read(chosen, choices);
   }
 
   LogicalResult assign(plx::ModelOp model) {
@@ -141,7 +117,9 @@ private:
       for (plx::ParamOp user : users)
         user.getResult().setType(*stored);
     }
-    for (const Rule &rule : rules)
+    for (auto weight : model.getBody().getOps<plx::WeightOp>())
+      weight->removeAttr(kLayersAttr);
+    for (const FormRule &rule : rules.rules)
       if (!rule.used)
         return emitError(model.getLoc(), "keep: no weight of a product matches '")
                << rule.text << "'";
@@ -157,6 +135,8 @@ private:
       FailureOr<Stored> stored = packedForm(weight, type.getElementType(), keepsEight);
       if (failed(stored))
         return failure();
+      if (auto layers = weight->getAttrOfType<DenseI64ArrayAttr>(kLayersAttr))
+        stored->why += ", layers " + LayerSet::of(layers.asArrayRef()).spelling();
       plexus::compiler::noteStorage(weight, stored->why);
       auto packed = plx::PackedAttr::get(&getContext(), stored->form);
       return RankedTensorType::get(type.getShape(), packed.getStorage(), packed);
@@ -174,7 +154,12 @@ private:
   /// `isHead`: the weight gives logits, or is an embedding's table too.
   FailureOr<Stored> packedForm(plx::WeightOp weight, Type source, bool isHead) {
     std::optional<plexus::PackedForm> kept = plx::keptForm(weight.getRecipe());
-    const Rule *rule = matchingRule(weight);
+    FormRule *rule = rules.find(weight);
+    bool isChoice = !rule;
+    if (!rule)
+      rule = choices.find(weight);
+    else
+      rule->used = true;
     StringRef wanted = rule ? rule->form : StringRef(weights.getValue());
     if (wanted == "source" && kept)
       return Stored{*kept, "blocks of the file, kept"};
@@ -186,7 +171,7 @@ private:
              << wanted << "'; stored forms are source, f32, bf16, f16, q8, q4, ... with a group as "
              << "in q4:64";
     if (rule)
-      return Stored{*form, ("keep " + rule->text).str()};
+      return Stored{*form, isChoice ? "chosen by its error" : ("keep " + rule->text).str()};
     return byDefault(*form, kept, isHead);
   }
 
@@ -211,7 +196,7 @@ private:
   }
 
   llvm::DenseSet<StringAttr> heads;
-  SmallVector<Rule> rules;
+  FormRules rules, choices;
 };
 
 } // namespace

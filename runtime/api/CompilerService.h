@@ -20,7 +20,10 @@ namespace plexus {
 /// Choices of a compilation, as the command line names them. Unknown words are refused by name.
 struct CompileChoices {
   std::string weights = "source"; ///< source, or a form as PackedForm spells it: bf16, q8, q4:64.
-  std::vector<std::string> keep;  ///< Exceptions, "pattern=form": lm_head*=q8.
+  /// Exceptions, "pattern=form" or "pattern@layers=form": lm_head*=q8, *down_proj*@0-3+29=q8.
+  std::vector<std::string> keep;
+  /// Bytes of the artifact ("300MB", "1.2GB"): forms are chosen to fit. Empty: `weights` says.
+  std::string size;
   /// A text or a .safetensors file of inputs to calibrate on; empty: none.
   std::string calibrate;
   int64_t calibrateTokens = 4096;      ///< Of a text, at most.

@@ -69,7 +69,8 @@ void ModelArguments::add(CLI::App &command, bool compileOnly) {
       ->group(group)
       ->capture_default_str();
   addRepeated(command, "--keep", choices.keep,
-              "PATTERN=FORM: another form for weights by name (lm_head*=q8)")
+              "PATTERN=FORM or PATTERN@LAYERS=FORM: another form for weights by name (lm_head*=q8, "
+              "*down_proj*@0-3+29=q8)")
       ->group(group);
   command
       .add_option(

@@ -124,6 +124,9 @@ std::function<int()> addCompile(CLI::App &app) {
       ->capture_default_str();
   c->add_option("--after", a->after,
                 "With --emit mlir: the pass after which to print ('import': before all)");
+  c->add_option("--size", a->model.choices.size,
+                "Bytes that the artifact may have (300MB, 1.2GB): each weight gets the form, in "
+                "each band of layers, that is worth its bytes most");
   c->add_option("--calibrate", a->model.choices.calibrate,
                 "Run the model on this text, or on the inputs in this .safetensors file, to round "
                 "weights by what their products read, and report errors and perplexity");
@@ -132,7 +135,8 @@ std::function<int()> addCompile(CLI::App &app) {
       ->capture_default_str();
   c->add_option("--rounding", a->model.choices.rounding,
                 "With --calibrate: nearest, importance (errors weigh as much as inputs are large), "
-                "compensate (and later columns make up for them: GPTQ)")
+                "scale (and columns with large inputs are stored larger: AWQ), compensate "
+                "(importance, and later columns make up for errors: GPTQ), scale+compensate")
       ->capture_default_str();
   c->add_option("--target", a->target, "What to compile for: cpu")->capture_default_str();
   c->add_flag("--report", a->report, "List each op, where it went and why");
