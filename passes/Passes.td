@@ -31,6 +31,28 @@ def SplitTaps : Pass<"plx-split-taps", "mlir::ModuleOp"> {
   }];
 }
 
+def ChooseScanForms : Pass<"plx-choose-scan-forms", "mlir::ModuleOp"> {
+  let summary = "Choose how linear recurrences are computed, by length and cost";
+  let description = [{
+    What has a state runs token by token, so that a sequence may be cut anywhere. Whole sequences have a
+    choice: the operations of a token are counted for each form, and the cheaper one is taken from the
+    length on where its start is paid for; shorter sequences of a batch stay recurrent at run time.
+
+    Before (64 modes a channel; 12 complex rows):
+    ```mlir
+    %0 = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci : (...)
+    %1 = ssm.diagonal polar dirac %v, %nu, %theta, %batch : (...)
+    %2 = ssm.diagonal polar dirac %v, %nu, %theta, %batch state %s : (...)
+    ```
+    After:
+    ```mlir
+    %0 = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci form convolution from 64 : (...)
+    %1 = ssm.diagonal polar dirac %v, %nu, %theta, %batch form scan from 64 : (...)
+    %2 = ssm.diagonal polar dirac %v, %nu, %theta, %batch state %s form recurrent : (...)
+    ```
+  }];
+}
+
 def BlockConvolutions : Pass<"plx-block-convolutions", "mlir::ModuleOp"> {
   let summary = "Store weights of convolutions in the order in which they are read";
   let description = [{

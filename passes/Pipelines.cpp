@@ -50,6 +50,7 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createMergeLinearMaps());
   add(stages, createFoldChannelMixes());
   add(stages, createMergeBanks());
+  add(stages, createChooseScanForms());
   // Merging before probes and taps: both variants of a segment use the same merged weights.
   add(stages, createMergeProjections());
   if (options.probes)

@@ -7,6 +7,9 @@
 
 namespace mlir::ssm {
 
+/// Checks of the attributes `form` and `form_length` that ops share.
+LogicalResult verifyForm(Operation *op, Form form, std::optional<int64_t> length, Value state);
+
 /// A complex number as two f32 scalars or vectors.
 struct Complex {
   Value real, imag;

@@ -1,8 +1,7 @@
 // Diagonal state spaces: checks and meaning.
 #include "dialects/plx/LinalgBuild.h"
 #include "dialects/plx/Verify.h"
-#include "dialects/ssm/Diagonal.h"
-#include "dialects/ssm/Number.h"
+#include "dialects/ssm/Complex.h"
 #include "dialects/ssm/Recurrence.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -13,20 +12,6 @@ using namespace mlir::ssm;
 //===--- Formulas -----------------------------------------------------------------------------===//
 
 namespace {
-struct Pair {
-  Number re, im;
-};
-Pair operator*(const Pair &x, const Pair &y) {
-  return {x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re};
-}
-Pair operator*(const Pair &x, Number y) { return {x.re * y, x.im * y}; }
-Pair operator/(const Pair &x, const Pair &y) {
-  Number norm = y.re * y.re + y.im * y.im;
-  Pair product = x * Pair{y.re, y.im.constant(0) - y.im};
-  return {product.re / norm, product.im / norm};
-}
-Complex complexOf(const Pair &pair) { return {pair.re.v, pair.im.v}; }
-
 /// exp(z), and exp(z) - 1 without the loss of digits near 0.
 struct Exponential {
   Pair whole, lessOne;
@@ -41,14 +26,10 @@ Exponential exponential(const Pair &z) {
 Coefficients ssm::buildCoefficients(ImplicitLocOpBuilder &b, const Mode &mode) {
   Number real{b, mode.real}, imag{b, mode.imag};
   Number one = real.constant(1), zero = real.constant(0);
-  if (mode.rates != Rates::Cartesian)
-    real = zero - real.exp();
-  if (mode.rates == Rates::Polar)
-    imag = imag.exp();
   Number step = mode.logStep ? Number(b, mode.logStep).exp() : one;
   if (mode.stepScale)
     step = step * Number(b, mode.stepScale);
-  Pair rate{real, imag}, a{one, zero}, in{one, zero};
+  Pair rate = buildRate(mode.rates, real, imag), a{one, zero}, in{one, zero};
   if (mode.discretization == Discretization::Bilinear) {
     Pair half = rate * (step * one.constant(0.5));
     Pair below{one - half.re, zero - half.im};
@@ -62,7 +43,7 @@ Coefficients ssm::buildCoefficients(ImplicitLocOpBuilder &b, const Mode &mode) {
   }
   if (mode.logGain)
     in = in * Number(b, mode.logGain).exp();
-  return {complexOf(a), complexOf(in)};
+  return {a.complex(), in.complex()};
 }
 
 Complex ssm::buildModeStep(ImplicitLocOpBuilder &b, const Coefficients &mode, const Complex &state,
@@ -76,6 +57,16 @@ Complex ssm::buildModeStep(ImplicitLocOpBuilder &b, const Coefficients &mode, co
 }
 
 //===--- Checks -------------------------------------------------------------------------------===//
+
+LogicalResult ssm::verifyForm(Operation *op, Form form, std::optional<int64_t> length,
+                              Value state) {
+  if (form != Form::Recurrent && state)
+    return op->emitOpError("'form' ")
+           << stringifyForm(form) << " is for whole sequences, which have no 'state'";
+  if (length.value_or(1) < 1)
+    return op->emitOpError("'form_length' is ") << *length << ", expected at least 1";
+  return success();
+}
 
 LogicalResult DiagonalOp::verify() {
   if (failed(verifyRows(*this, "input", getInput())) ||
@@ -104,6 +95,11 @@ LogicalResult DiagonalOp::verify() {
     return failure();
   if (getReverse() && getState())
     return emitOpError("'reverse' is for whole sequences, which have no 'state'");
+  Form form = getForm().value_or(Form::Recurrent);
+  if (form == Form::Convolution && !getReadoutReal())
+    return emitOpError("'form' convolution needs a readout: without one there is no kernel");
+  if (failed(verifyForm(*this, form, getFormLength(), getState())))
+    return failure();
   return verifyCarry(*this, "state", getState(), {2, modes, channels});
 }
 

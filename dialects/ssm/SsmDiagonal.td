@@ -24,8 +24,15 @@ def Ssm_DiagonalOp : Ssm_Recurrence<"diagonal", [AllTypesMatch<["input", "result
 
     With `reverse` sequences run from their last token to their first.
 
+    `form` says how sequences of at least `from` tokens (1 if it is not there) are computed; shorter ones
+    are `recurrent`, token by token, as is what has a state. `scan`: chunks side by side, each from zero,
+    then what was before each (arXiv:2208.04933, section 2.2). `convolution`: of the input with
+    `K[l] = factor Re sum_n c b a^l` by Fourier transforms (arXiv:2206.11893, section 3), for a readout.
+    `plx-choose-scan-forms` sets it where it is not there.
+
     ```mlir
     %y = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci state %s {factor = 2.0 : f32} : (tensor<?x16xf32>, tensor<8x16xf32>, tensor<8x16xf32>, !plx.batch, tensor<16xf32>, tensor<8x16xf32>, tensor<8x16xf32>, !plx.carry<2 x 8 x 16>) -> tensor<?x16xf32>
+    %w = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci form convolution from 64 : (tensor<?x16xf32>, tensor<8x16xf32>, tensor<8x16xf32>, !plx.batch, tensor<16xf32>, tensor<8x16xf32>, tensor<8x16xf32>) -> tensor<?x16xf32>
     %z = ssm.diagonal polar dirac %v, %nu, %theta, %batch gain %g : (tensor<?x24xf32>, tensor<1x12xf32>, tensor<1x12xf32>, !plx.batch, tensor<12xf32>) -> tensor<?x24xf32>
     ```
   }];
@@ -34,12 +41,13 @@ def Ssm_DiagonalOp : Ssm_Recurrence<"diagonal", [AllTypesMatch<["input", "result
                        Optional<Plx_Vector>:$log_step, Optional<Plx_Vector>:$step_scale,
                        Optional<Plx_Vector>:$log_gain, Optional<Ssm_Matrix>:$readout_real,
                        Optional<Ssm_Matrix>:$readout_imag, Optional<Plx_Carry>:$state,
-                       DefaultValuedAttr<F32Attr, "1.0f">:$factor, UnitAttr:$reverse);
+                       DefaultValuedAttr<F32Attr, "1.0f">:$factor, UnitAttr:$reverse,
+                       OptionalAttr<Ssm_Form>:$form, OptionalAttr<I64Attr>:$form_length);
   let results = (outs Ssm_Channels:$result);
   let assemblyFormat = [{
     $rates $discretization $input `,` $real `,` $imag `,` $batch (`step` $log_step^)? (`scale` $step_scale^)?
-    (`gain` $log_gain^)? (`readout` $readout_real^ `,` $readout_imag)? (`state` $state^)? attr-dict `:`
-    functional-type(operands, results)
+    (`gain` $log_gain^)? (`readout` $readout_real^ `,` $readout_imag)? (`state` $state^)?
+    (`form` $form^ (`from` $form_length^)?)? attr-dict `:` functional-type(operands, results)
   }];
 }
 

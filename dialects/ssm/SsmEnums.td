@@ -14,6 +14,9 @@ def Ssm_Rates : Ssm_Enum<"Rates", "how eigenvalues are given", [
 def Ssm_Discretization : Ssm_Enum<"Discretization", "from continuous time to steps", [
   I32EnumAttrCase<"Zoh", 0, "zoh">, I32EnumAttrCase<"Bilinear", 1, "bilinear">,
   I32EnumAttrCase<"Dirac", 2, "dirac">]>;
+def Ssm_Form : Ssm_Enum<"Form", "how a linear recurrence is computed", [
+  I32EnumAttrCase<"Recurrent", 0, "recurrent">, I32EnumAttrCase<"Scan", 1, "scan">,
+  I32EnumAttrCase<"Convolution", 2, "convolution">]>;
 
 def Ssm_Emission : Ssm_Enum<"EmissionFamily", "distribution of measurements", [
   I32EnumAttrCase<"Bernoulli", 0, "bernoulli">, I32EnumAttrCase<"Poisson", 1, "poisson">,

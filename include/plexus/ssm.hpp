@@ -138,17 +138,50 @@ struct Diagonal {
   Value state;                        ///< carry state [2, N, H]
   double factor = 1;                  ///< Of the readout; 2 where modes stand for conjugate pairs.
   bool reverse = false;
+  /// "auto", "recurrent", "scan", "convolution" (with a readout): how sequences of at least
+  /// formLength tokens are computed; the last two have no state. The results agree but for
+  /// rounding.
+  std::string form = "auto";
+  int64_t formLength = 1;
 };
+inline void addForm(std::vector<Attr> &attrs, const std::string &form, int64_t length) {
+  if (form == "auto")
+    return;
+  attrs.emplace_back("form", form);
+  attrs.emplace_back("form_length", length);
+}
 /// docs/dialects/ssm.md has the formulas.
 inline Value diagonal(Builder &b, Value u, Value batch, const Diagonal &o) {
+  std::vector<Attr> attrs{{"rates", o.rates},
+                          {"discretization", o.discretization},
+                          {"factor", o.factor},
+                          {"reverse", o.reverse}};
+  addForm(attrs, o.form, o.formLength);
   return b.ops("diagonal",
                {u, o.real, o.imag, batch, o.logStep, o.stepScale, o.logGain, o.readoutReal,
                 o.readoutImag, o.state},
-               1,
-               {{"rates", o.rates},
-                {"discretization", o.discretization},
-                {"factor", o.factor},
-                {"reverse", o.reverse}})[0];
+               1, attrs)[0];
+}
+
+/// A state space that is diagonal plus low rank, A = diag(l) - p q* (S4, Gu et al., 2022). Modes
+/// stand for themselves and their conjugates.
+struct Dplr {
+  std::string rates = "cartesian"; ///< How eigenvalues are given: cartesian, log, polar.
+  Value real, imag;                ///< [N, H]
+  Value p, q, b, c;                ///< [2, N, H]: real parts, then imaginary ones
+  Value logStep, stepScale;        ///< [H], [1] or none
+  Value state;                     ///< carry state [2, N, H]
+  bool reverse = false;
+  std::string form = "auto"; ///< As for Diagonal, without "scan".
+  int64_t formLength = 1;
+};
+/// u [T, H], discretised by the bilinear transform. docs/dialects/ssm.md has the formulas.
+inline Value dplr(Builder &b, Value u, Value batch, const Dplr &o) {
+  std::vector<Attr> attrs{{"rates", o.rates}, {"reverse", o.reverse}};
+  addForm(attrs, o.form, o.formLength);
+  return b.ops("dplr",
+               {u, o.real, o.imag, o.p, o.q, o.b, o.c, batch, o.logStep, o.stepScale, o.state}, 1,
+               attrs)[0];
 }
 
 //===--- Linear-Gaussian state spaces ---------------------------------------------------------===//

@@ -27,6 +27,9 @@ static constexpr auto parseEmission =
     parseInteger<static_cast<std::optional<ssm::EmissionFamily> (*)(llvm::StringRef)>(
         ssm::symbolizeEmissionFamily)>;
 
+static constexpr auto parseForm =
+    parseInteger<static_cast<std::optional<ssm::Form> (*)(llvm::StringRef)>(ssm::symbolizeForm)>;
+
 const std::vector<OpRow> &ssmRows() {
   static const std::vector<OpRow> rows = {
       {"causal_conv",
@@ -80,7 +83,19 @@ const std::vector<OpRow> &ssmRows() {
        {{"rates", Kind::Enum, true, parseRates, "cartesian, log, polar"},
         {"discretization", Kind::Enum, true, parseDiscretization, "zoh, bilinear, dirac"},
         {"factor", Kind::F32, false},
-        {"reverse", Kind::Unit, false}},
+        {"reverse", Kind::Unit, false},
+        {"form", Kind::Enum, false, parseForm, "recurrent, scan, convolution"},
+        {"form_length", Kind::I64, false}},
+       true},
+      {"dplr",
+       "ssm.dplr",
+       9,
+       11,
+       Result::Infer,
+       {{"rates", Kind::Enum, true, parseRates, "cartesian, log, polar"},
+        {"reverse", Kind::Unit, false},
+        {"form", Kind::Enum, false, parseForm, "recurrent, convolution"},
+        {"form_length", Kind::I64, false}},
        true},
       {"standardize", "ssm.standardize", 2, 2, Result::Infer, {{"eps", Kind::F32}}},
       {"legendre",

@@ -1,9 +1,11 @@
 //===- LowerDiagonal.cpp - diagonal state spaces ----------------------------------------------===//
-// Handler of ssm.diagonal: coefficients once a call, then the recurrence in vectors of channels.
+// Handler of ssm.diagonal: coefficients once a call, then its form in vectors of channels.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/ssm/Diagonal.h"
 #include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/StateSpaces.h"
 #include "passes/lower/cpu/emit/Carry.h"
+#include "passes/lower/cpu/emit/DiagonalForms.h"
 
 using namespace mlir;
 
@@ -21,24 +23,80 @@ public:
         fields(emit::loadCarry(code.builder, loc, segment.batch(),
                                op.getState() ? segment.scalars().lookup(op.getState()) : Value())) {
     for (Value &each : coefficients)
-      each = segment.allocate(MemRefType::get({modes, channels}, code.builder.getF32Type()), {});
+      each = allocate({modes, channels});
     out = segment.allocateLike(op.getResult(), op.getInput());
   }
 
   void emit() {
     emitCoefficients();
-    segment.emitParallel(modes * lanes * 256, [&] {
-      emit::forChannelBlocks(code, fields.batch.sequences, channels, lanes, 1,
-                             [&](Value sequence, Value channel, ArrayRef<VectorType> types) {
-                               if (op.getReadoutReal())
-                                 emitModes(sequence, channel, types.front());
-                               else
-                                 emitChannels(sequence, channel, types.front());
-                             });
-    });
+    form = op.getForm().value_or(ssm::Form::Recurrent);
+    if (form == ssm::Form::Convolution)
+      emitConvolution();
+    // Without a form of its own a sequence is as long as none.
+    shortest = form == ssm::Form::Recurrent ? 0 : op.getFormLength().value_or(1);
+    if (form != ssm::Form::Convolution || shortest > 1)
+      segment.emitParallel(modes * lanes * 256, [&] { emitBlocks(); });
   }
 
 private:
+  Value allocate(ArrayRef<int64_t> shape, ValueRange sizes = {}) {
+    return segment.allocate(MemRefType::get(shape, code.builder.getF32Type()), sizes);
+  }
+
+  /// A sequence and a vector of channels at a time; several of complex rows, one of which does not
+  /// wait for the other.
+  void emitBlocks() {
+    int64_t vectors = op.getReadoutReal() || form == ssm::Form::Scan ? 1 : 4;
+    emit::forChannelBlocks(
+        code, fields.batch.sequences, channels, lanes, vectors,
+        [&](Value sequence, Value channel, ArrayRef<VectorType> types) {
+          if (shortest == 0)
+            return emitRecurrent(sequence, channel, types);
+          emit::DiagonalSystem all = system();
+          emit::Span span = emit::Span::of(code, fields.batch, sequence, op.getReverse());
+          Value isShort = code.less(span.length(code), code.index(shortest));
+          code.ifElse(
+              isShort, [&] { emitRecurrent(sequence, channel, types); },
+              [&] {
+                if (form == ssm::Form::Scan)
+                  emit::emitDiagonalScan(code, all, span, channel, types.front());
+              });
+        });
+  }
+
+  void emitRecurrent(Value sequence, Value channel, ArrayRef<VectorType> types) {
+    if (op.getReadoutReal())
+      emitModes(sequence, channel, types.front());
+    else
+      emitChannels(sequence, channel, types);
+  }
+
+  emit::DiagonalSystem system() {
+    auto part = [&](Value tensor) { return tensor ? segment.buffer(tensor) : Value(); };
+    return {modes,
+            channels,
+            lanes,
+            op.getReverse(),
+            op.getFactor().convertToDouble(),
+            input,
+            out,
+            {coefficients[0], coefficients[1]},
+            {coefficients[2], coefficients[3]},
+            {part(op.getReadoutReal()), part(op.getReadoutImag())}};
+  }
+
+  void emitConvolution() {
+    emit::LongConvolution convolution =
+        longConvolution(segment, loc, op.getInput(), out, channels, op.getReverse(), fields.batch);
+    emit::DiagonalSystem all = system();
+    segment.emitParallel(modes * lanes * 1024, [&] {
+      emit::emitLongConvolution(code, convolution, op.getFormLength().value_or(1),
+                                [&](const emit::KernelPart &part, Value length) {
+                                  emit::emitDiagonalKernel(code, all, part, length);
+                                });
+    });
+  }
+
   Value vectorOf(Value tensor, VectorType type, ValueRange indices) {
     return tensor ? code.loadVector(type, segment.buffer(tensor), indices) : Value();
   }
@@ -74,20 +132,32 @@ private:
   }
 
   /// One complex mode a channel, in registers.
-  void emitChannels(Value sequence, Value channel, VectorType type) {
-    ssm::Coefficients mode = load(code.index(0), channel, type);
-    Value other = code.add(channel, channels);
-    emit::CarryPiece pieces[] = {{channel, type}, {other, type}};
-    emit::forTokensOf(code, fields, sequence, pieces, op.getReverse(),
-                      [&](Value token, ValueRange last) -> Code::Values {
-                        ImplicitLocOpBuilder b(loc, code.builder);
-                        ssm::Complex u{code.loadVector(type, input, {token, channel}),
-                                       code.loadVector(type, input, {token, other})};
-                        ssm::Complex next = ssm::buildModeStep(b, mode, {last[0], last[1]}, u);
-                        code.storeVector(next.real, out, {token, channel});
-                        code.storeVector(next.imag, out, {token, other});
-                        return {next.real, next.imag};
-                      });
+  void emitChannels(Value sequence, Value first, ArrayRef<VectorType> types) {
+    SmallVector<ssm::Coefficients> systems;
+    SmallVector<emit::CarryPiece> pieces;
+    for (auto [i, type] : llvm::enumerate(types)) {
+      Value channel = code.add(first, static_cast<int64_t>(i) * lanes);
+      systems.push_back(load(code.index(0), channel, type));
+      pieces.push_back({channel, type});
+      pieces.push_back({code.add(channel, channels), type});
+    }
+    emit::forTokensOf(
+        code, fields, sequence, pieces, op.getReverse(),
+        [&](Value token, ValueRange last) -> Code::Values {
+          ImplicitLocOpBuilder b(loc, code.builder);
+          Code::Values made;
+          for (auto [i, each] : llvm::enumerate(systems)) {
+            auto row = [&](size_t p) {
+              return code.loadVector(pieces[p].type, input, {token, pieces[p].element});
+            };
+            ssm::Complex next = ssm::buildModeStep(b, each, {last[2 * i], last[2 * i + 1]},
+                                                   {row(2 * i), row(2 * i + 1)});
+            made.append({next.real, next.imag});
+          }
+          for (auto [piece, value] : llvm::zip(pieces, made))
+            code.storeVector(value, out, {token, piece.element});
+          return made;
+        });
   }
 
   /// All modes of a vector of channels, on the stack.
@@ -128,12 +198,16 @@ private:
   int64_t lanes, modes, channels;
   Value input, out;
   Value coefficients[4]; ///< a and b, real and imaginary: [N, H]
+  ssm::Form form = ssm::Form::Recurrent;
+  int64_t shortest = 0; ///< tokens of the sequences that are not recurrent
   emit::CarryFields fields;
 };
 
 LogicalResult lowerDiagonal(SegmentLowering &segment, ssm::DiagonalOp op) {
   DiagonalLowering(segment, op).emit();
-  segment.report(op, "generated", "recurrence over tokens, in vectors of channels");
+  segment.report(op, "generated",
+                 ssm::stringifyForm(op.getForm().value_or(ssm::Form::Recurrent)) +
+                     " form, in vectors of channels");
   return success();
 }
 

@@ -33,6 +33,7 @@ const HandlerTable &handlers() {
     addGatedHandlers(handlers);
     addCellHandlers(handlers);
     addDiagonalHandlers(handlers);
+    addDplrHandlers(handlers);
     addExpertHandlers(handlers);
     addBankHandlers(handlers);
     addDecoderHandlers(handlers);

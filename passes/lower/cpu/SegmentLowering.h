@@ -130,6 +130,7 @@ void addScanHandlers(HandlerTable &table);
 void addGatedHandlers(HandlerTable &table);
 void addCellHandlers(HandlerTable &table);
 void addDiagonalHandlers(HandlerTable &table);
+void addDplrHandlers(HandlerTable &table);
 void addExpertHandlers(HandlerTable &table);
 void addBankHandlers(HandlerTable &table);
 void addDecoderHandlers(HandlerTable &table);

@@ -52,6 +52,8 @@ constexpr Pair kPairs[] = {
     {"Mamba2", "tests/conformance/packs/ssm-mamba2/model",
      "tests/conformance/packs/ssm-mamba/model"},
     {"Bamba", "tests/conformance/packs/ssm-bamba/model", "tests/conformance/packs/ssm-mamba/model"},
+    {"Qwen3Next", "tests/conformance/packs/ssm-qwen3-next/model",
+     "tests/conformance/packs/ssm-mamba/model"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Models, RecurrentSpeculation, ::testing::ValuesIn(kPairs),

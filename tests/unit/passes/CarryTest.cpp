@@ -60,7 +60,8 @@ struct Case {
   std::string stateType;
 };
 
-std::string textOf(const Case &test, bool keeps, bool reverse = false) {
+std::string textOf(const Case &test, bool keeps, bool reverse = false,
+                   const std::string &form = "") {
   std::string op = test.op;
   auto replace = [&](const std::string &from, const std::string &to) {
     if (size_t at = op.find(from); at != std::string::npos)
@@ -68,6 +69,7 @@ std::string textOf(const Case &test, bool keeps, bool reverse = false) {
   };
   replace("STATE", keeps ? "state %h" : "");
   replace("TYPE", keeps ? ", " + test.stateType : "");
+  replace("FORM", form);
   replace("FLAGS", reverse ? "reverse" : "");
   replace("COMMA", reverse ? ", reverse" : "");
   std::string type = "tensor<?x" + std::to_string(test.out) + "xf32>";
@@ -180,6 +182,21 @@ const Case kCases[] = {
         %g = plx.param @g : tensor<13xf32>
         %y = ssm.diagonal polar dirac %x, %nu, %theta, %batch gain %g STATE {FLAGS} : (tensor<?x26xf32>, tensor<1x13xf32>, tensor<1x13xf32>, !plx.batch, tensor<13xf32>TYPE) -> tensor<?x26xf32>)",
      26, "!plx.carry<2 x 1 x 13>"},
+    {"Dplr", 20, 2 * 5 * 20,
+     "plx.weight @re : tensor<5x20xf32> = #plx.source<\"re\">\n"
+     "plx.weight @im : tensor<5x20xf32> = #plx.source<\"im\">\n"
+     "plx.weight @p : tensor<2x5x20xf32> = #plx.source<\"p\">\n"
+     "plx.weight @b : tensor<2x5x20xf32> = #plx.source<\"b\">\n"
+     "plx.weight @c : tensor<2x5x20xf32> = #plx.source<\"c\">\n"
+     "plx.weight @dt : tensor<20xf32> = #plx.offset<-2.0, #plx.source<\"dt\">>\n",
+     R"(%re = plx.param @re : tensor<5x20xf32>
+        %im = plx.param @im : tensor<5x20xf32>
+        %p = plx.param @p : tensor<2x5x20xf32>
+        %b = plx.param @b : tensor<2x5x20xf32>
+        %c = plx.param @c : tensor<2x5x20xf32>
+        %dt = plx.param @dt : tensor<20xf32>
+        %y = ssm.dplr log %x, %re, %im, %p, %p, %b, %c, %batch, %dt STATE FORM {FLAGS} : (tensor<?x20xf32>, tensor<5x20xf32>, tensor<5x20xf32>, tensor<2x5x20xf32>, tensor<2x5x20xf32>, tensor<2x5x20xf32>, tensor<2x5x20xf32>, !plx.batch, tensor<20xf32>TYPE) -> tensor<?x20xf32>)",
+     20, "!plx.carry<2 x 5 x 20>"},
 };
 
 class Recurrence : public testing::TestWithParam<Case> {};
@@ -387,6 +404,74 @@ TEST(Gru, BeginsWithItsInitialInWhateverPiecesASequenceComes) {
     }
     expectNear(pieces, whole);
   }
+}
+
+TEST(DplrForms, AgreeOnShortAndLongSequences) {
+  const Case &test = *std::find_if(std::begin(kCases), std::end(kCases), [](const Case &each) {
+    return std::string(each.name) == "Dplr";
+  });
+  for (bool reverse : {false, true}) {
+    CompiledSegment recurrent(textOf(test, false, reverse, "form recurrent"), Path::Fast);
+    CompiledSegment other(textOf(test, false, reverse, "form convolution from 3"), Path::Fast);
+    RaggedBatch batch({1, 7, 64, 2, 1000, 3});
+    Floats x = randomRows(batch.view().tokens, test.columns, 3);
+    expectNear(other(batch, {x})[0], recurrent(batch, {x})[0]);
+  }
+}
+
+/// S4D with 5 modes for each of `channels`, or rows of as many complex numbers; memories of about
+/// 50 tokens. `form` may be empty.
+std::string diagonalText(bool readout, int64_t channels, const std::string &form, bool reverse) {
+  std::string h = std::to_string(channels), modes = readout ? "5" : "1";
+  std::string columns = std::to_string(readout ? channels : 2 * channels);
+  std::string matrix = "tensor<" + modes + "x" + h + "xf32>",
+              rows = "tensor<?x" + columns + "xf32>";
+  std::string text = "plx.model @m {\n", body, types = rows + ", " + matrix + ", " + matrix;
+  auto weight = [&](const std::string &name, const std::string &type, const char *offset) {
+    text += "plx.weight @" + name + " : " + type + " = #plx.offset<" + offset + ", #plx.source<\"" +
+            name + "\">>\n";
+    body += "%" + name + " = plx.param @" + name + " : " + type + "\n";
+  };
+  weight("re", matrix, readout ? "0.0" : "-4.0");
+  weight("im", matrix, readout ? "3.0" : "0.0");
+  types += ", !plx.batch";
+  std::string operands;
+  if (readout) {
+    weight("dt", "tensor<" + h + "xf32>", "-4.0");
+    weight("cr", matrix, "0.0");
+    weight("ci", matrix, "0.0");
+    operands = " step %dt readout %cr, %ci";
+    types += ", tensor<" + h + "xf32>, " + matrix + ", " + matrix;
+  }
+  return text + "plx.segment @s(%x: " + rows + ", %batch: !plx.batch) -> " + rows + " {\n" + body +
+         "%y = ssm.diagonal " + (readout ? "log zoh" : "polar dirac") + " %x, %re, %im, %batch" +
+         operands + form + (reverse ? " {reverse}" : "") + " : (" + types + ") -> " + rows +
+         "\nplx.return %y : " + rows + "\n}\n}\n";
+}
+
+TEST(DiagonalForms, AgreeOnShortAndLongSequences) {
+  for (bool readout : {true, false})
+    for (int64_t channels : {5, 44})
+      for (bool reverse : {false, true}) {
+        std::vector<std::string> forms = {" form scan"};
+        if (readout)
+          forms.insert(forms.end(), {" form convolution", " form convolution from 64"});
+        CompiledSegment recurrent(diagonalText(readout, channels, " form recurrent", reverse),
+                                  Path::Fast);
+        RaggedBatch batch({1, 7, 64, 0, 1000, 63, channels < 16 ? 16384 : 2});
+        Floats x = randomRows(batch.view().tokens, readout ? channels : 2 * channels, 3);
+        Floats want = recurrent(batch, {x})[0];
+        for (const std::string &form : forms) {
+          CompiledSegment other(diagonalText(readout, channels, form, reverse), Path::Fast);
+          Floats got = other(batch, {x})[0];
+          ASSERT_EQ(got.size(), want.size());
+          float worst = 0;
+          for (size_t i = 0; i < got.size(); ++i)
+            worst = std::max(worst, std::abs(got[i] - want[i]) / (1 + std::abs(want[i])));
+          EXPECT_LT(worst, 1e-4f) << form << " of " << channels << (readout ? "" : " complex")
+                                  << (reverse ? ", reverse" : "");
+        }
+      }
 }
 
 } // namespace

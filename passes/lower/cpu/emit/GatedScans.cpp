@@ -2,6 +2,7 @@
 #include "passes/lower/cpu/emit/GatedScans.h"
 #include "dialects/plx/Activations.h"
 #include "dialects/ssm/GateMath.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Carry.h"
 #include <numeric>
 
@@ -84,63 +85,94 @@ public:
     bias = code.loadScalar(operands.stepBias, {head});
   }
 
+  /// Four vectors of columns at a time share what is read of keys and queries, where their state is
+  /// small enough; then single ones.
   void emit() {
-    Value state = code.stackBuffer(depth * lanes, code.builder.getF32Type());
-    code.pieces(width, lanes, [&](Value column, VectorType type) {
+    int64_t wide = depth * lanes <= 4096 ? 4 * lanes : lanes, whole = width / wide * wide;
+    Value state = code.stackBuffer(depth * (whole > 0 ? wide : lanes), code.builder.getF32Type());
+    auto columns = [&](Value column, VectorType type, int64_t apart) {
       Value first = code.add(code.mul(head, depth * width), column);
-      CarryBlock block{first, width, depth, type, state, lanes};
+      CarryBlock block{first, width, depth, type, state, apart};
       forTokensInBlock(code, fields, sequence, block, /*reverse=*/false,
-                       [&](Value token) { step(token, column, type, state); });
+                       [&](Value token) { step(token, column, type, block); });
+    };
+    if (whole > 0)
+      code.loop(0, whole, wide, [&](Value column) { columns(column, code.floats(wide), wide); });
+    code.pieces(width - whole, lanes, [&](Value column, VectorType type) {
+      columns(code.add(column, whole), type, lanes);
     });
   }
 
 private:
-  Value scalar(Value memref, Value token, Value i) {
+  Value scalar(Value memref, Value token, Value i) const {
     return code.loadScalar(memref, {token, keyHead, i});
   }
+  Value mul(Value x, Value y) const { return code.make<arith::MulFOp>(x, y); }
 
-  /// Sums what `term` makes of the rows 0 .. depth, in four chains that are added at the end.
-  Value sumRows(VectorType type, llvm::function_ref<Value(Value row, Value sum)> term) {
-    int64_t chains = std::gcd(depth, int64_t(4));
-    Code::Values zeros(chains, code.constant(type, 0));
-    Code::Values sums = code.loop(code.index(0), code.index(depth), chains, zeros,
-                                  [&](Value row, ValueRange carried) {
-                                    Code::Values next;
-                                    for (auto [i, sum] : llvm::enumerate(carried))
-                                      next.push_back(term(code.add(row, i), sum));
-                                    return next;
-                                  });
-    Value total = sums.front();
-    for (Value sum : llvm::drop_begin(sums))
-      total = code.make<arith::AddFOp>(total, sum);
-    return total;
+  /// q k of a token.
+  Value product(Value token) const {
+    VectorType type = code.floats(std::gcd(depth, lanes));
+    Value sum =
+        code.loop(code.index(0), code.index(depth), type.getNumElements(), code.constant(type, 0),
+                  [&](Value i, ValueRange last) -> Code::Values {
+                    auto load = [&](Value memref) {
+                      return code.loadVector(type, memref, {token, keyHead, i});
+                    };
+                    return {code.fma(load(operands.query), load(operands.key), last[0])};
+                  })
+            .front();
+    return code.make<vector::ReductionOp>(vector::CombiningKind::ADD, sum);
   }
 
-  void step(Value token, Value column, VectorType type, Value state) {
+  /// What the state has for the key and for the query, sums over its rows in chains that are added
+  /// at the end; a single vector needs four, so that one sum does not wait for the other.
+  std::pair<Value, Value> recall(Value token, VectorType type, const CarryBlock &block) const {
+    int64_t size = type.getNumElements();
+    int64_t chains = size > lanes ? 1 : std::gcd(depth, int64_t(4));
+    Code::Values zeros(2 * chains, code.constant(type, 0));
+    Code::Values sums = code.loop(
+        code.index(0), code.index(depth), chains, zeros, [&](Value first, ValueRange carried) {
+          Code::Values next;
+          for (int64_t i = 0; i < chains; ++i) {
+            Value row = code.add(first, i);
+            Value kept = code.loadVector(type, block.buffer, {code.mul(row, block.lanes)});
+            auto plus = [&](Value memref, Value sum) {
+              return code.fma(code.splat(size, scalar(memref, token, row)), kept, sum);
+            };
+            next.push_back(operands.accumulate ? carried[2 * i]
+                                               : plus(operands.key, carried[2 * i]));
+            next.push_back(plus(operands.query, carried[2 * i + 1]));
+          }
+          return next;
+        });
+    for (int64_t i = 1; i < chains; ++i)
+      for (int64_t part = 0; part < 2; ++part)
+        sums[part] = code.make<arith::AddFOp>(sums[part], sums[2 * i + part]);
+    return {sums[0], sums[1]};
+  }
+
+  /// With the state S' that the token finds: `w = b (v - g S'^T k)`, `S = g S' + k w` and
+  /// `y = S^T q = g S'^T q + (q k) w`, so that S' is read twice and written once.
+  void step(Value token, Value column, VectorType type, const CarryBlock &block) const {
     int64_t size = type.getNumElements();
     ImplicitLocOpBuilder b(code.loc, code.builder);
     Value decay = code.splat(
         size, ssm::buildDecay(b, rate, code.loadScalar(operands.step, {token, head}), bias));
     Value gate = plx::buildActivation(b, plx::ActivationKind::Sigmoid,
                                       code.loadScalar(operands.beta, {token, head}));
-    Value beta = code.splat(
-        size, code.make<arith::MulFOp>(gate, code.constant(gate.getType(), operands.betaScale)));
-    auto place = [&](Value row) { return code.mul(row, lanes); };
-    Value recalled = sumRows(type, [&](Value row, Value sum) {
-      Value faded = code.make<arith::MulFOp>(code.loadVector(type, state, {place(row)}), decay);
-      code.storeVector(faded, state, {place(row)});
-      return operands.accumulate
-                 ? sum
-                 : code.fma(code.splat(size, scalar(operands.key, token, row)), faded, sum);
-    });
+    Value beta = code.splat(size, mul(gate, code.constant(gate.getType(), operands.betaScale)));
+    auto [forKey, forQuery] = recall(token, type, block);
     Value value = code.loadVector(type, operands.value, {token, head, column});
-    Value delta = code.make<arith::MulFOp>(code.make<arith::SubFOp>(value, recalled), beta);
-    Value y = sumRows(type, [&](Value row, Value sum) {
-      Value next = code.fma(code.splat(size, scalar(operands.key, token, row)), delta,
-                            code.loadVector(type, state, {place(row)}));
-      code.storeVector(next, state, {place(row)});
-      return code.fma(code.splat(size, scalar(operands.query, token, row)), next, sum);
+    if (!operands.accumulate)
+      value = code.make<arith::SubFOp>(value, mul(decay, forKey));
+    Value written = mul(value, beta);
+    code.loop(0, depth, 1, [&](Value row) {
+      Value place = code.mul(row, block.lanes);
+      Value faded = mul(code.loadVector(type, block.buffer, {place}), decay);
+      Value key = code.splat(size, scalar(operands.key, token, row));
+      code.storeVector(code.fma(key, written, faded), block.buffer, {place});
     });
+    Value y = code.fma(code.splat(size, product(token)), written, mul(decay, forQuery));
     code.storeVector(y, operands.out, {token, head, column});
   }
 

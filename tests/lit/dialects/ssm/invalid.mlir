@@ -46,3 +46,27 @@ func.func @modes(%u: tensor<?x16xf32>, %re: tensor<4x8xf32>, %batch: !plx.batch)
   %y = ssm.diagonal cartesian zoh %u, %re, %re, %batch : (tensor<?x16xf32>, tensor<4x8xf32>, tensor<4x8xf32>, !plx.batch) -> tensor<?x16xf32>
   return %y : tensor<?x16xf32>
 }
+
+// -----
+
+func.func @form_with_state(%u: tensor<?x16xf32>, %re: tensor<1x8xf32>, %h: !plx.carry<2 x 1 x 8>, %batch: !plx.batch) -> tensor<?x16xf32> {
+  // expected-error @+1 {{'form' scan is for whole sequences, which have no 'state'}}
+  %y = ssm.diagonal cartesian zoh %u, %re, %re, %batch state %h form scan : (tensor<?x16xf32>, tensor<1x8xf32>, tensor<1x8xf32>, !plx.batch, !plx.carry<2 x 1 x 8>) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// -----
+
+func.func @convolution_of_complex_rows(%u: tensor<?x16xf32>, %re: tensor<1x8xf32>, %batch: !plx.batch) -> tensor<?x16xf32> {
+  // expected-error @+1 {{'form' convolution needs a readout}}
+  %y = ssm.diagonal cartesian zoh %u, %re, %re, %batch form convolution from 8 : (tensor<?x16xf32>, tensor<1x8xf32>, tensor<1x8xf32>, !plx.batch) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// -----
+
+func.func @modes_of_another_shape(%u: tensor<?x8xf32>, %re: tensor<4x8xf32>, %m: tensor<2x4x8xf32>, %p: tensor<2x3x8xf32>, %dt: tensor<8xf32>, %batch: !plx.batch) -> tensor<?x8xf32> {
+  // expected-error @+1 {{'p' is 'tensor<2x3x8xf32>', expected the shape [2, 4, 8]}}
+  %y = ssm.dplr log %u, %re, %re, %p, %m, %m, %m, %batch, %dt : (tensor<?x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<2x3x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, !plx.batch, tensor<8xf32>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -75,6 +75,32 @@ func.func @diagonal(%u: tensor<?x8xf32>, %re: tensor<4x8xf32>, %dt: tensor<8xf32
 
 // -----
 
+// FORM-LABEL: func.func @form
+// FORM: ssm.diagonal cartesian bilinear {{.*}} form scan from 64 {reverse}
+func.func @form(%u: tensor<?x16xf32>, %re: tensor<1x8xf32>, %batch: !plx.batch) -> tensor<?x16xf32> {
+  %y = ssm.diagonal cartesian bilinear %u, %re, %re, %batch form scan from 64 {reverse} : (tensor<?x16xf32>, tensor<1x8xf32>, tensor<1x8xf32>, !plx.batch) -> tensor<?x16xf32>
+  return %y : tensor<?x16xf32>
+}
+
+// -----
+
+// 2 / step, the inverse of the diagonal part and the correction first; three dot products a token.
+// FORM-LABEL: func.func @low_rank
+// FORM: ssm.dplr log %{{.*}} scale %{{.*}} state %{{.*}} :
+// CHECK-LABEL: func.func @low_rank
+// CHECK: linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]
+// CHECK: scf.for
+// CHECK: plx.carry_read {{.*}} : tensor<2x4x8xf32>
+// CHECK-COUNT-3: linalg.generic {{.*}} iterator_types = ["parallel", "reduction"]
+// CHECK: plx.carry_write
+// CHECK-NOT: ssm.
+func.func @low_rank(%u: tensor<?x8xf32>, %re: tensor<4x8xf32>, %m: tensor<2x4x8xf32>, %dt: tensor<8xf32>, %s: tensor<1xf32>, %h: !plx.carry<2 x 4 x 8>, %batch: !plx.batch) -> tensor<?x8xf32> {
+  %y = ssm.dplr log %u, %re, %re, %m, %m, %m, %m, %batch, %dt scale %s state %h : (tensor<?x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, !plx.batch, tensor<8xf32>, tensor<1xf32>, !plx.carry<2 x 4 x 8>) -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @forecast
 // CHECK: plx.batch_field sequence
 // CHECK: math.sqrt
