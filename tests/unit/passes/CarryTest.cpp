@@ -12,23 +12,6 @@
 namespace plexus::compiler::test {
 namespace {
 
-using Floats = std::vector<float>;
-
-Floats randomRows(int64_t rows, int64_t columns, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  Floats values(rows * columns);
-  for (float &value : values)
-    value = normal(generator);
-  return values;
-}
-
-void expectNear(const Floats &actual, const Floats &expected) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i)
-    ASSERT_NEAR(actual[i], expected[i], 2e-4 + 2e-4 * std::abs(expected[i])) << "at " << i;
-}
-
 /// Slots of two states each, with what no one wrote being NaN.
 class Slots {
 public:

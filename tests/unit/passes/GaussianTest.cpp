@@ -11,17 +11,6 @@
 namespace plexus::compiler::test {
 namespace {
 
-using Floats = std::vector<float>;
-
-Floats randomRows(int64_t rows, int64_t columns, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  Floats values(rows * columns);
-  for (float &value : values)
-    value = normal(generator);
-  return values;
-}
-
 std::string number(int64_t value) { return std::to_string(value); }
 std::string tensor(const std::string &sizes) { return "tensor<" + sizes + "xf32>"; }
 
@@ -104,10 +93,8 @@ std::string filterText(const Sizes &sizes, bool keeps, bool smooths) {
 void expectNear(const std::vector<Floats> &actual, const std::vector<Floats> &expected) {
   ASSERT_EQ(actual.size(), expected.size());
   for (size_t r = 0; r < actual.size(); ++r) {
-    ASSERT_EQ(actual[r].size(), expected[r].size());
-    for (size_t i = 0; i < actual[r].size(); ++i)
-      ASSERT_NEAR(actual[r][i], expected[r][i], 1e-5 + 1e-5 * std::abs(expected[r][i]))
-          << "result " << r << " at " << i;
+    SCOPED_TRACE("result " + number(r));
+    test::expectNear(actual[r], expected[r], 1e-5);
   }
 }
 

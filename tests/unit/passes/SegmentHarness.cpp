@@ -15,6 +15,7 @@
 #include "passes/Pipelines.h"
 #include "runtime/exec/Host.h"
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <numeric>
@@ -23,6 +24,23 @@
 using namespace mlir;
 
 namespace plexus::compiler::test {
+
+Floats randomRows(int64_t rows, int64_t columns, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  Floats values(rows * columns);
+  for (float &value : values)
+    value = normal(generator);
+  return values;
+}
+
+void expectNear(const Floats &actual, const Floats &expected, double tolerance) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i)
+    if (!std::isnan(actual[i]) || !std::isnan(expected[i]))
+      ASSERT_NEAR(actual[i], expected[i], tolerance * (1 + std::abs(expected[i]))) << "at " << i;
+}
+
 namespace {
 
 //===--- Weights ---===//

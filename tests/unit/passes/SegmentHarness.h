@@ -11,6 +11,13 @@
 
 namespace plexus::compiler::test {
 
+using Floats = std::vector<float>;
+
+/// Normally distributed.
+Floats randomRows(int64_t rows, int64_t columns, unsigned seed);
+/// Differences are at most `tolerance` (1 + |expected|); NaN equals NaN.
+void expectNear(const Floats &actual, const Floats &expected, double tolerance = 1e-4);
+
 /// A ragged batch of sequences that all begin at position 0.
 struct RaggedBatch {
   explicit RaggedBatch(std::vector<int32_t> lengths);

@@ -9,21 +9,6 @@
 namespace plexus::compiler::test {
 namespace {
 
-std::vector<float> randomRows(int64_t rows, int64_t columns, unsigned seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(rows * columns);
-  for (float &value : values)
-    value = normal(generator);
-  return values;
-}
-
-void expectNear(const std::vector<float> &actual, const std::vector<float> &expected) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (size_t i = 0; i < actual.size(); ++i)
-    ASSERT_NEAR(actual[i], expected[i], 1e-4 + 1e-4 * std::abs(expected[i])) << "at " << i;
-}
-
 /// A segment over x [T, 48] to try on both paths.
 struct Case {
   const char *name;
