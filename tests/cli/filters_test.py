@@ -1,5 +1,5 @@
-"""Filters on wrong and missing input: what is missing leaves the prediction, what is wrong is refused
-by name, and a state that was kept goes on with the same bits."""
+"""Filters on wrong and missing input: what is missing leaves the prediction, what is wrong is
+refused by name, and a state that was kept goes on with the same bits."""
 import json
 import math
 import os
@@ -27,7 +27,8 @@ def read(file):
 def write(name, tensors):
     header, data = {}, b""
     for key, (dtype, shape, raw) in tensors.items():
-        header[key] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        header[key] = {"dtype": dtype, "shape": shape,
+                       "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -48,8 +49,8 @@ def measurements():
 class Filters(CommandTest):
     def run_filter(self, tensors, *more):
         out = path("out.safetensors")
-        result = plexus("run", ARTIFACT, "--inputs", write("in.safetensors", tensors), "--outputs", out,
-                        *more)
+        result = plexus("run", ARTIFACT, "--inputs", write("in.safetensors", tensors),
+                        "--outputs", out, *more)
         self.assertEqual(result.returncode, 0, result.stderr)
         return read(out)
 
@@ -102,7 +103,8 @@ class Filters(CommandTest):
     def test_whole_sequences_take_no_pieces(self):
         y, shape = measurements()
         tensors = {"y": ("F32", shape, floats(y))}
-        self.run_refused(tensors, "--schedule", "kalman", "--chunks", "20,20", says=["kalman", "chunks"])
+        self.run_refused(tensors, "--schedule", "kalman", "--chunks", "20,20",
+                         says=["kalman", "chunks"])
         self.run_refused({**tensors, "belief_0": ("F32", [1, 1, 22, 2], floats([0] * 44))},
                          "--schedule", "kalman", says=["belief_0"])
         pieces = self.run_filter(tensors, "--chunks", "1,20,19")
@@ -130,7 +132,8 @@ class Filters(CommandTest):
         tensors = read(os.path.join(folder, "model.safetensors"))
         tensors["R"] = ("F32", [6, 6], floats([1] * 36))
         shutil.copy(write("r.safetensors", tensors), os.path.join(folder, "model.safetensors"))
-        self.refused(1, "compile", folder, "-o", path("never.plx"), says=["'R'", "positive definite"])
+        self.refused(1, "compile", folder, "-o", path("never.plx"),
+                     says=["'R'", "positive definite"])
 
 
 main()
