@@ -20,8 +20,11 @@ namespace plexus::emit {
 namespace {
 
 constexpr int64_t kMostStep = 128, kLeastStep = 32;
-/// Rows whose sums stay on the stack while a block of columns is read once.
-constexpr int64_t kManyIntegerRows = 64;
+/// Rows whose sums stay on the stack while a block of columns is read.
+constexpr int64_t kManyIntegerRows = 96;
+/// Rows, and products of a row and a vector of columns, of a tile that keeps its sums in registers:
+/// as many integers and as many f32 besides the weights.
+constexpr int64_t kHeldRows = 6, kHeldSums = 12;
 /// Bytes ahead of the record that is being read that are asked for: what comes while memory takes
 /// its time. (On Zen 5 a row of 4 bits took 1.36 times as long with 4096, 4 rows 1.2 times.)
 constexpr int64_t kAhead = 16384;
@@ -64,16 +67,25 @@ private:
   void roundRow(Value row);
   void roundStep(Value row, Value step, int64_t columns, Value words);
   void emitBlock(Value block, const BlockSums &sums);
+  void emitHeldBlock(Value block, const BlockSums &sums);
+  void emitHeldTile(Value block, int64_t rows, int64_t vectors, Value row, Value column,
+                    const BlockSums &sums);
+  QuantBlock::Record recordOf(Value block, Value step) const;
+  Code::Values viewsOf(const BlockSums &sums, int64_t rows, Value row) const;
   void prefetch(const QuantBlock::Record &record, Value column, int64_t vectors);
   void emitTile(const QuantBlock::Record &record, Value step, int64_t rows, int64_t vectors,
                 Value row, Value column, const BlockSums &sums);
   using Tile = llvm::SmallVector<QuadDot::Sum>;
+  Tile multiplyStep(const QuantBlock::Record &record, Value step, llvm::ArrayRef<Value> views,
+                    int64_t vectors, Value column);
   Tile startTile(Value step, llvm::ArrayRef<Value> views, int64_t vectors);
   void multiplyUnits(Tile &tile, llvm::ArrayRef<Value> views, int64_t vectors, Value offset,
                      Value quad, Value column, int64_t units);
-  void addStep(const Tile &tile, const QuantBlock::Record &record, Value step,
-               llvm::ArrayRef<Value> views, int64_t vectors, Value row, Value column,
-               const BlockSums &sums);
+  void addStep(Code::Values &sums, const Tile &tile, const QuantBlock::Record &record, Value step,
+               llvm::ArrayRef<Value> views, int64_t vectors, Value column);
+  /// Visits a tile's places among the sums.
+  void forPlaces(int64_t rows, int64_t vectors, Value row, Value column,
+                 llvm::function_ref<void(int64_t, Value)> body) const;
   /// Scratch of a row as words of f32 or i32.
   Value rowView(Value row, Type type) const {
     return code.view(operands.scratch, code.mul(row, layout.bytes), layout.bytes / 4, type);
@@ -110,7 +122,11 @@ void IntegerEmitter::emit() {
         return emitBlock(block, {memref, code.index(0), operands.rows});
       code.loop(code.index(0), operands.rows, most, [&](Value row) {
         Value count = code.min(code.sub(operands.rows, row), code.index(most));
-        emitBlock(block, {memref, row, count});
+        // Fewer registers hold no tile's integers and floats at once.
+        if (isa.vectorRegisters > 16)
+          emitHeldBlock(block, {memref, row, count});
+        else
+          emitBlock(block, {memref, row, count});
       });
     });
   });
@@ -178,14 +194,54 @@ void IntegerEmitter::roundStep(Value row, Value step, int64_t columns, Value wor
 
 //===--- Products ---===//
 
+/// Where a step's values lie: in a record of its own, or in that of all of K.
+QuantBlock::Record IntegerEmitter::recordOf(Value block, Value step) const {
+  if (spec.form.group)
+    return reader.record(block, step);
+  QuantBlock::Record record = reader.record(block, code.index(0));
+  int64_t bytes = layout.step / reader.unit() * reader.geometry().unitBytes;
+  record.values = code.add(record.values, code.mul(step, bytes));
+  return record;
+}
+
+Code::Values IntegerEmitter::viewsOf(const BlockSums &sums, int64_t rows, Value row) const {
+  Code::Values views;
+  for (int64_t r = 0; r < rows; ++r)
+    views.push_back(rowView(code.add(code.add(sums.firstRow, row), r), i32()));
+  return views;
+}
+
+/// Many rows: the block stays in cache, and is read once for each tile of rows.
+void IntegerEmitter::emitHeldBlock(Value block, const BlockSums &sums) {
+  code.rowTiles(sums.rows, kHeldRows, [&](int64_t rows, Value row) {
+    int64_t vectors =
+        std::min<int64_t>(kBlock / lanes, llvm::bit_floor<uint64_t>(kHeldSums / rows));
+    code.loop(0, kBlock, vectors * lanes,
+              [&](Value column) { emitHeldTile(block, rows, vectors, row, column, sums); });
+  });
+  emitProductEpilogue(code, isa, spec, epilogue, block, sums);
+}
+
+void IntegerEmitter::emitHeldTile(Value block, int64_t rows, int64_t vectors, Value row,
+                                  Value column, const BlockSums &sums) {
+  Code::Values views = viewsOf(sums, rows, row);
+  Code::Values held(rows * vectors, code.constant(code.floats(lanes), 0));
+  held =
+      code.loop(code.index(0), code.index(layout.steps), 1, held, [&](Value step, ValueRange in) {
+        Code::Values next(in);
+        QuantBlock::Record record = recordOf(block, step);
+        Tile tile = multiplyStep(record, step, views, vectors, column);
+        addStep(next, tile, record, step, views, vectors, column);
+        return next;
+      });
+  forPlaces(rows, vectors, row, column,
+            [&](int64_t i, Value place) { code.storeVector(held[i], sums.memref, {place}); });
+}
+
 void IntegerEmitter::emitBlock(Value block, const BlockSums &sums) {
   fillZero(code, isa, sums);
-  bool channel = spec.form.group == 0;
-  int64_t units = layout.step / reader.unit();
   code.loop(0, layout.steps, 1, [&](Value step) {
-    QuantBlock::Record record = reader.record(block, channel ? code.index(0) : step);
-    if (channel)
-      record.values = code.add(record.values, code.mul(step, units * reader.geometry().unitBytes));
+    QuantBlock::Record record = recordOf(block, step);
     code.rowTiles(sums.rows, 4, [&](int64_t rows, Value row) {
       int64_t vectors = tileVectors(rows);
       code.loop(0, kBlock, vectors * lanes, [&](Value column) {
@@ -215,9 +271,29 @@ void IntegerEmitter::prefetch(const QuantBlock::Record &record, Value column, in
 /// sums[row.., column..] += one step, with exact sums in registers.
 void IntegerEmitter::emitTile(const QuantBlock::Record &record, Value step, int64_t rows,
                               int64_t vectors, Value row, Value column, const BlockSums &sums) {
-  Code::Values views;
+  Code::Values views = viewsOf(sums, rows, row);
+  Tile tile = multiplyStep(record, step, views, vectors, column);
+  Code::Values values(rows * vectors);
+  forPlaces(rows, vectors, row, column, [&](int64_t i, Value place) {
+    values[i] = code.loadVector(code.floats(lanes), sums.memref, {place});
+  });
+  addStep(values, tile, record, step, views, vectors, column);
+  forPlaces(rows, vectors, row, column,
+            [&](int64_t i, Value place) { code.storeVector(values[i], sums.memref, {place}); });
+}
+
+void IntegerEmitter::forPlaces(int64_t rows, int64_t vectors, Value row, Value column,
+                               llvm::function_ref<void(int64_t, Value)> body) const {
   for (int64_t r = 0; r < rows; ++r)
-    views.push_back(rowView(code.add(code.add(sums.firstRow, row), r), i32()));
+    for (int64_t v = 0; v < vectors; ++v)
+      body(r * vectors + v,
+           code.add(code.mul(code.add(row, r), kBlock), code.add(column, v * lanes)));
+}
+
+/// The exact sums of one step.
+IntegerEmitter::Tile IntegerEmitter::multiplyStep(const QuantBlock::Record &record, Value step,
+                                                  llvm::ArrayRef<Value> views, int64_t vectors,
+                                                  Value column) {
   Tile tile = startTile(step, views, vectors);
   int64_t units = layout.step / reader.unit();
   // Eight quads a turn: as many products of 4 bits as 16 bits hold.
@@ -240,7 +316,7 @@ void IntegerEmitter::emitTile(const QuantBlock::Record &record, Value step, int6
   });
   for (auto [sum, value] : llvm::zip_equal(tile, wide))
     sum.wide = value;
-  addStep(tile, record, step, views, vectors, row, column, sums);
+  return tile;
 }
 
 /// Sums begin with what the offset of the stored values, and a center, take off: integers too.
@@ -286,9 +362,9 @@ void IntegerEmitter::multiplyUnits(Tile &tile, llvm::ArrayRef<Value> views, int6
 }
 
 /// The step's integers, scaled, onto the sums in f32.
-void IntegerEmitter::addStep(const Tile &tile, const QuantBlock::Record &record, Value step,
-                             llvm::ArrayRef<Value> views, int64_t vectors, Value row, Value column,
-                             const BlockSums &sums) {
+void IntegerEmitter::addStep(Code::Values &sums, const Tile &tile, const QuantBlock::Record &record,
+                             Value step, llvm::ArrayRef<Value> views, int64_t vectors,
+                             Value column) {
   llvm::SmallVector<QuantBlock::Header> headers;
   for (int64_t v = 0; v < vectors; ++v)
     headers.push_back(reader.header(record, code.add(column, v * lanes)));
@@ -303,9 +379,7 @@ void IntegerEmitter::addStep(const Tile &tile, const QuantBlock::Record &record,
     if (spec.form.zeros == PackedZeros::Min)
       total = code.make<arith::MulFOp>(total, scale);
     for (int64_t v = 0; v < vectors; ++v) {
-      Value place = code.add(code.mul(code.add(row, static_cast<int64_t>(r)), kBlock),
-                             code.add(column, v * lanes));
-      Value sum = code.loadVector(floats, sums.memref, {place});
+      Value &sum = sums[r * vectors + v];
       Value exact = code.make<arith::SIToFPOp>(floats, tile[r * vectors + v].wide);
       if (spec.form.zeros == PackedZeros::Point)
         exact =
@@ -313,7 +387,7 @@ void IntegerEmitter::addStep(const Tile &tile, const QuantBlock::Record &record,
       if (spec.form.zeros == PackedZeros::Min)
         sum = code.fma(code.splat(lanes, total), headers[v].zero, sum);
       Value factor = code.make<arith::MulFOp>(headers[v].scale, code.splat(lanes, scale));
-      code.storeVector(code.fma(exact, factor, sum), sums.memref, {place});
+      sum = code.fma(exact, factor, sum);
     }
   }
 }
