@@ -27,9 +27,9 @@ def convert(source, kind, weights, folder):
     return compiled(source, kind, weights, folder, WEIGHTS[kind][weights], "auto")
 
 
-def compiled(source, kind, weights, folder, stored, compute):
+def compiled(source, kind, weights, folder, stored, compute, form=None):
     path = os.path.join(folder, f"plexus-{weights}-{compute}.plx")
-    choice = [] if weights == "file" else ["--weights", weights]
+    choice = [] if weights == "file" else ["--weights", form or weights]
     call("compile", source, "-o", path, "--no-cache", "--compute", compute, *choice, *COMPILE)
     if kind == "net":
         return Built(path, kind, stored, 0, 0, source=source)
