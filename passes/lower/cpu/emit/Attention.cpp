@@ -44,7 +44,8 @@ private:
                   Value column);
   void hide(const AttentionSegment &segment, Value page, Value column);
   AttentionTiles::Rows rowsOf(const AttentionSegment &segment, Value head);
-  void keepPartials(const AttentionSegment &segment);
+  void keepPartials(const AttentionSegment &segment, const Softmaxes &all);
+  Softmaxes choose(Value condition, const Softmaxes &yes, const Softmaxes &no);
   void mergePartials();
   Value partialRow(Value token, Value head, Value span);
   void loadQueries(const AttentionSegment &segment);
@@ -263,15 +264,32 @@ void AttentionEmitter::emitSegment(AttentionSegment segment) {
   Value end = code.ceilDiv(segment.highMax, kSpanSlots);
   first = code.select(split, code.max(first, span), first);
   end = code.select(split, code.min(end, code.add(span, 1)), end);
-  code.loop(first, end, 1, [&](Value number) { emitSpan(segment, number); });
+  // Merging what a single span gives into nothing would change no bit of it.
+  Value many = code.less(code.add(first, 1), end);
+  code.loop(first, end, 1, [&](Value number) {
+    emitSpan(segment, number);
+    code.ifThen(many, [&] {
+      forRows(segment, [&](Value, Value, Value, Value row) {
+        softmaxRows.merge(totals, row, tiles.rows(), row);
+      });
+    });
+  });
+  Value none = code.less(code.add(end, -1), first);
+  Softmaxes all = choose(code.make<arith::OrIOp>(many, none), totals, tiles.rows());
   auto finishAll = [&] {
     forRows(segment,
-            [&](Value token, Value, Value head, Value row) { finish(totals, token, head, row); });
+            [&](Value token, Value, Value head, Value row) { finish(all, token, head, row); });
   };
   if (operands.kv)
-    code.ifElse(split, [&] { keepPartials(segment); }, finishAll);
+    code.ifElse(split, [&] { keepPartials(segment, all); }, finishAll);
   else
     finishAll();
+}
+
+Softmaxes AttentionEmitter::choose(Value condition, const Softmaxes &yes, const Softmaxes &no) {
+  return {code.select(condition, yes.largest, no.largest),
+          code.select(condition, yes.sums, no.sums),
+          code.select(condition, yes.outputs, no.outputs)};
 }
 
 /// Copies the rows' queries, turned and times the scale, and clears the rows' totals.
@@ -297,9 +315,6 @@ void AttentionEmitter::emitSpan(const AttentionSegment &segment, Value number) {
   code.loop(code.div(first, kStepPages), code.ceilDiv(end, kStepPages), 1, [&](Value step) {
     Value begin = code.mul(step, kStepPages);
     emitStep(segment, code.max(first, begin), code.min(end, code.add(begin, kStepPages)), begin);
-  });
-  forRows(segment, [&](Value, Value, Value, Value row) {
-    softmaxRows.merge(totals, row, tiles.rows(), row);
   });
 }
 
@@ -401,11 +416,11 @@ Value AttentionEmitter::partialRow(Value token, Value head, Value number) {
 }
 
 /// What the item's span gives, into scratch.
-void AttentionEmitter::keepPartials(const AttentionSegment &segment) {
+void AttentionEmitter::keepPartials(const AttentionSegment &segment, const Softmaxes &all) {
   forRows(segment, [&](Value token, Value, Value head, Value row) {
     Value place = partialRow(token, head, span);
     softmaxRows.clear(partials, place);
-    softmaxRows.merge(partials, place, totals, row);
+    softmaxRows.merge(partials, place, all, row);
   });
 }
 
