@@ -136,19 +136,21 @@ private:
     values.resize(static_cast<size_t>(piece.count));
     bytes.resize(values.size() * dtypeSize(w.dtype));
     PLX_RETURN_IF_ERROR(evaluateRecipe(recipe, piece.first, piece.count, values.data()));
-    scale(w, piece.first, w.shape.empty() ? 1 : w.shape.back(), values);
+    scale(w, piece.first, 0, w.shape.empty() ? 1 : w.shape.back(), values);
     fromF32(w.dtype, values.data(), piece.count, bytes.data());
     return Status::ok();
   }
 
-  /// Multiplies by the weight's factors; `first` is the place of values[0] in rows of `width`.
-  void scale(const WeightInfo &w, int64_t first, int64_t width, std::vector<float> &values) const {
+  /// Multiplies by the weight's factors: values are `width` columns from `column` on of each row,
+  /// and values[0] is the `first` of them.
+  void scale(const WeightInfo &w, int64_t first, int64_t column, int64_t width,
+             std::vector<float> &values) const {
     const PackFactors *scaling = options_.factors ? options_.factors(w) : nullptr;
     if (!scaling)
       return;
     float offset = scaling->unitOffset ? 1 : 0;
     for (size_t i = 0; i < values.size(); ++i) {
-      float factor = scaling->factors[(first + static_cast<int64_t>(i)) % width];
+      float factor = scaling->factors[column + (first + static_cast<int64_t>(i)) % width];
       values[i] = (values[i] + offset) * factor - offset;
     }
   }
@@ -170,8 +172,7 @@ private:
     bool kept = w.quantized && keepsBlocks(recipe, *w.quantized);
     if (!kept) {
       PLX_RETURN_IF_ERROR(evaluatePiece(recipe, w.shape[1], piece, values));
-      // Pieces of columns are cut only where nothing is scaled.
-      scale(w, 0, piece.columns, values);
+      scale(w, 0, piece.column, piece.columns, values);
     }
     if (w.quantized)
       return quantizePiece(w, piece, kept ? &recipe : nullptr, values, bytes);

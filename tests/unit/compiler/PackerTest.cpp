@@ -82,6 +82,40 @@ TEST(Packer, CutsColumnsOfVeryDeepWeights) {
   }
 }
 
+TEST(Packer, MultipliesColumnsByTheirFactors) {
+  constexpr int64_t kDepth = 20'001; // In pieces of columns.
+  MemoryTensors tensors;
+  tensors.add("w", {70, kDepth});
+  tensors.add("n", {kDepth});
+  std::vector<PackJob> jobs = {
+      job("w", {70, kDepth}, DType::F32, WeightEncoding::Packed, source("w")),
+      job("n", {kDepth}, DType::F32, WeightEncoding::Dense, source("n")),
+      job("plain", {kDepth}, DType::F32, WeightEncoding::Dense, source("n"))};
+  ASSERT_TRUE(layOutWeights(jobs));
+  PackFactors columns, inverse;
+  for (int64_t k = 0; k < kDepth; ++k) {
+    columns.factors.push_back(1 + static_cast<float>(k % 7));
+    inverse.factors.push_back(1 / columns.factors.back());
+  }
+  inverse.unitOffset = true;
+  PackOptions options;
+  options.factors = [&](const WeightInfo &info) -> const PackFactors * {
+    return info.name == "w" ? &columns : info.name == "n" ? &inverse : nullptr;
+  };
+  BytesSink sink;
+  ASSERT_TRUE(packWeights(jobs, tensors, sink, options));
+  std::vector<float> w = tensors.values("w"), n = tensors.values("n");
+  auto at = [&](int which, int64_t index) {
+    return elementAt(sink.bytes.data() + jobs[which].info.offset, DType::F32, index);
+  };
+  for (int64_t k = 0; k < kDepth; k += 61) {
+    EXPECT_EQ(at(0, packedIndex(DType::F32, 69, k, kDepth)),
+              w[69 * kDepth + k] * columns.factors[k]);
+    EXPECT_NEAR(at(1, k), (1 + n[k]) * inverse.factors[k] - 1, 1e-6);
+    EXPECT_EQ(at(2, k), n[k]);
+  }
+}
+
 TEST(Packer, WritesManyWeightsInOrderWhateverTheThreads) {
   MemoryTensors tensors;
   std::vector<PackJob> jobs;
