@@ -181,8 +181,12 @@ Status inferEinsum(Recipe &r) {
       shapes += (shapes.empty() ? "" : ", ") + shapeToString(part.shape);
     return error(Code::Mismatch) << "einsum " << r.name << " does not fit shapes " << shapes;
   }
-  for (char axis : equation.result)
+  for (char axis : equation.result) {
     r.shape.push_back(sizes[static_cast<unsigned char>(axis) & 127]);
+    if (r.shape.back() == 0)
+      return error(Code::Mismatch)
+             << "einsum " << r.name << " has no part with the axis '" << axis << "'";
+  }
   return Status::ok();
 }
 
