@@ -40,6 +40,7 @@ const HandlerTable &handlers() {
     addSensorHandlers(handlers);
     addSignalHandlers(handlers);
     addGaussianHandlers(handlers);
+    addMatmulHandlers(handlers);
     return handlers;
   }();
   return table;

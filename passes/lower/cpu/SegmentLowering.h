@@ -137,6 +137,7 @@ void addDecoderHandlers(HandlerTable &table);
 void addSensorHandlers(HandlerTable &table);
 void addSignalHandlers(HandlerTable &table);
 void addGaussianHandlers(HandlerTable &table);
+void addMatmulHandlers(HandlerTable &table);
 
 /// Lowers an op that the table has no form for: upstream ops on tensors and scalars.
 mlir::LogicalResult lowerUpstream(SegmentLowering &segment, mlir::Operation *op);

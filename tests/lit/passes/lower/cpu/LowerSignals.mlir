@@ -1,0 +1,28 @@
+// Filters and running norms keep their states in registers, f64 vectors of channels.
+// RUN: plexus-opt --plx-model --plx-number-parameters --plx-decompose --plx-lower-segments=isa=avx512 %s | FileCheck %s
+
+plx.model @m {
+  plx.state @h kind = replace : !plx.carry<2 x 22 x 2>
+  // Two sections of numbers; a vector of 16 channels, and one of the 6 that are left.
+  // CHECK-LABEL: func.func private @causal
+  // CHECK: scf.parallel
+  // CHECK: scf.for {{.*}} -> (vector<16xf64>, vector<16xf64>)
+  // CHECK: llvm.load {{.*}} vector<16xf64>
+  // CHECK: math.fma {{.*}} vector<16xf64>
+  // CHECK: arith.truncf {{.*}} vector<16xf64> to vector<16xf32>
+  // CHECK: scf.for {{.*}} -> (vector<6xf64>, vector<6xf64>)
+  plx.segment @causal(%x: tensor<?x22xf32>, %batch: !plx.batch) -> tensor<?x22xf32> {
+    %h = plx.get_state @h : !plx.carry<2 x 22 x 2>
+    %0 = brain.sos_filter %x, %batch state %h {sos = array<f64: 0.25, 0.5, 0.25, 1.0, -0.2, 0.1>} : (tensor<?x22xf32>, !plx.batch, !plx.carry<2 x 22 x 2>) -> tensor<?x22xf32>
+    plx.return %0 : tensor<?x22xf32>
+  }
+  // The extension that the way back begins with is on the stack, what the way there gave in scratch.
+  // CHECK-LABEL: func.func private @both
+  // CHECK: memref.alloc({{.*}}) : memref<?x16xf64>
+  // CHECK: memref.alloca() {{.*}} memref<144xf64>
+  // CHECK-COUNT-5: scf.for {{.*}} -> (vector<16xf64>, vector<16xf64>)
+  plx.segment @both(%x: tensor<?x16xf32>, %batch: !plx.batch) -> tensor<?x16xf32> {
+    %0 = brain.sos_filtfilt %x, %batch {padding = 9 : i64, sos = array<f64: 0.25, 0.5, 0.25, 1.0, -0.2, 0.1>} : (tensor<?x16xf32>, !plx.batch) -> tensor<?x16xf32>
+    plx.return %0 : tensor<?x16xf32>
+  }
+}
