@@ -33,11 +33,11 @@ struct Word {
   int32_t kind;
 };
 constexpr Word kWords[] = {
-    {"port", "axes", PLX_ATTR_STRING},    {"port", "fill", PLX_ATTR_FLOAT},
-    {"frames", "size", PLX_ATTR_INT},     {"frames", "hop", PLX_ATTR_INT},
-    {"frames", "pad", PLX_ATTR_INT},      {"frames", "whole", PLX_ATTR_BOOL},
-    {"option", "integer", PLX_ATTR_BOOL}, {"option", "default", PLX_ATTR_FLOAT},
-    {"option", "known", PLX_ATTR_FLOATS},
+    {"port", "axes", PLX_ATTR_STRING},     {"port", "fill", PLX_ATTR_FLOAT},
+    {"frames", "size", PLX_ATTR_INT},      {"frames", "hop", PLX_ATTR_INT},
+    {"frames", "pad", PLX_ATTR_INT},       {"frames", "whole", PLX_ATTR_BOOL},
+    {"port", "least", PLX_ATTR_INT},       {"option", "integer", PLX_ATTR_BOOL},
+    {"option", "default", PLX_ATTR_FLOAT}, {"option", "known", PLX_ATTR_FLOATS},
 };
 
 /// `in` of `op` with the entries of `fields` added to those under `name`.

@@ -112,6 +112,8 @@ private:
       if (auto axes = fields.getAs<StringAttr>("axes"))
         port.axes = splitAxes(axes.getValue());
       port.fill = number(fields, "fill");
+      if (auto least = fields.getAs<IntegerAttr>("least"))
+        port.least = least.getInt();
     }
     auto frames = op->getAttrOfType<DictionaryAttr>(plx::kFramesAttr);
     if (!frames)

@@ -240,6 +240,34 @@ inline Value times(Builder &b, Value batch, double start, double step) {
   return b.op("brain.times", {batch}, {{"start", start}, {"step", step}});
 }
 
+/// Covariance of the channels over each sequence, [S, C, C]; `center`: less their means.
+/// `shrinkage` in [0, 1] towards a multiple of the identity.
+inline Value covariance(Builder &b, Value x, Value batch, bool center = true,
+                        double shrinkage = 0) {
+  return b.op("brain.covariance", {x, batch}, {{"center", center}, {"shrinkage", shrinkage}});
+}
+
+/// Logarithms of symmetric matrices [rows, C, C], of eigenvalues no less than `floor`.
+inline Value matrixLog(Builder &b, Value x, double floor = 1e-10) {
+  return b.op("brain.matrix_log", {x}, {{"floor", floor}});
+}
+
+/// The upper triangles of symmetric matrices [rows, C, C] row by row, what is off the diagonal
+/// times sqrt 2 so that lengths stay: [rows, C (C + 1) / 2].
+inline Value triangles(Builder &b, Value x, const std::string &name) {
+  const int64_t channels = b.shape(x).back();
+  std::vector<int64_t> columns;
+  std::vector<float> factors;
+  for (int64_t i = 0; i < channels; ++i)
+    for (int64_t j = i; j < channels; ++j) {
+      columns.push_back(i * channels + j);
+      factors.push_back(i == j ? 1 : std::numbers::sqrt2_v<float>);
+    }
+  const auto size = static_cast<int64_t>(columns.size());
+  Value flat = b.op("kan.pick", {b.reshape(x, {channels * channels})}, {{"columns", columns}});
+  return b.mul(flat, b.param(name, b.constant(factors, {size})));
+}
+
 //===--- Linear maps over channels and windows ---===//
 
 /// A matrix [rows, columns], row-major.

@@ -153,7 +153,8 @@ typedef struct plx_graph_api {
 
   /* What callers of a run see (docs/writing-a-family.md, "Ports"):
    *   "port" of an input or output `name` of the open schedule: axes (string), fill (float: what an
-   *     input holds that is not given);
+   *     input holds that is not given), least (int: samples that a sequence has at least; above 1:
+   *     it comes whole);
    *   "frames" of the open schedule (name ""): size, hop, pad (ints), whole (bool);
    *   "option" of the model: integer (bool), default (float; none: it must be set), known (floats).
    */

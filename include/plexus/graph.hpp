@@ -261,6 +261,11 @@ public:
   void port(const char *name, const std::string &axes) { describe("port", name, {{"axes", axes}}); }
   /// An input that holds `fill` where it is not given.
   void optionalInput(const char *name, double fill) { describe("port", name, {{"fill", fill}}); }
+  /// The schedule sees whole sequences of this input, of `samples` samples at least: shorter ones
+  /// are refused, and pieces of them (2 and more).
+  void leastSamples(const char *name, int64_t samples) {
+    describe("port", name, {{"least", samples}});
+  }
   /// The sequence axis is cut into frames of `size` samples, one each `hop`; each is one row, whose
   /// shape holds `size` at the place of "s". `pad` zeros stand at both ends; `whole`: so many more
   /// at the end that the last samples fill a frame.

@@ -63,6 +63,24 @@ Status SequenceRun::bind(std::span<const NamedTensor> inputs, const RunOptions &
     if (schedule_.frames.count(samplesOf(b)) < 1)
       return error(Code::InvalidArgument)
              << samplesOf(b) << " samples are fewer than a frame of " << schedule_.frames.size;
+  return checkWhole(maybeEmpty || !options.chunks.empty());
+}
+
+/// Sequences of schedules that see them whole: not in pieces, and long enough.
+Status SequenceRun::checkWhole(bool inPieces) const {
+  for (const PortInfo &port : schedule_.ports) {
+    if (port.least <= 1)
+      continue;
+    if (inPieces)
+      return error(Code::Unsupported)
+             << "schedule " << schedule_.name
+             << " sees whole sequences: give each at once, not in pieces or as a stream";
+    for (int64_t b = 0; b < sequences(); ++b)
+      if (samplesOf(b) < port.least)
+        return error(Code::InvalidArgument)
+               << "input \"" << port.name << "\" has " << samplesOf(b) << " samples; schedule "
+               << schedule_.name << " needs " << port.least << " or more";
+  }
   return Status::ok();
 }
 

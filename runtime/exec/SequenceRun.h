@@ -82,6 +82,7 @@ private:
   Status fillOne(BoundInput &input);
   Status bindLengths(const Tensor &lengths);
   Status checkNames(std::span<const NamedTensor> inputs) const;
+  Status checkWhole(bool inPieces) const;
   Status addLanes(std::span<const SequenceId> ids, int64_t begin, int64_t end);
   Expected<const void *> gatherWhole(size_t input);
   Status gatherInputs(const plx_batch &built);

@@ -117,6 +117,7 @@ struct PortInfo {
   /// ("s-1": without its last row), others the dimensions of the row in order. Empty: the default.
   std::vector<std::string> axes;
   std::optional<double> fill; ///< What an input holds that is not given; nullopt: it must be.
+  int64_t least = 1;          ///< Samples that a sequence must have at least.
 };
 
 /// Cuts the sequence axis into rows of several samples each.

@@ -120,12 +120,14 @@ OptionInfo readOption(const JsonCursor &in) {
 }
 
 PortInfo readPort(const JsonCursor &in) {
-  in.expectFields({"name", "axes", "fill"});
+  in.expectFields({"name", "axes", "fill"}, {"least"});
   PortInfo port;
   port.name = in.field("name").string();
   port.axes = readStrings(in.field("axes"));
   if (!in.field("fill").isNull())
     port.fill = in.field("fill").number();
+  if (in.has("least"))
+    port.least = in.field("least").integer(1, kMaxSize);
   return port;
 }
 
@@ -409,9 +411,12 @@ ordered_json writeSchedule(const Schedule &s, const Program &program) {
     outputs.push_back({{"name", output.name}, {"value", output.value}});
   ordered_json out = {{"name", s.name}, {"inputs", s.inputs}, {"values", writeTypes(s.values)},
                       {"steps", steps}, {"outputs", outputs}, {"hidden", s.hidden}};
-  for (const PortInfo &port : s.ports)
+  for (const PortInfo &port : s.ports) {
     out["ports"].push_back(
         {{"name", port.name}, {"axes", port.axes}, {"fill", optionalNumber(port.fill)}});
+    if (port.least > 1)
+      out["ports"].back()["least"] = port.least;
+  }
   if (s.frames.size > 0)
     out["frames"] = {{"size", s.frames.size},
                      {"hop", s.frames.hop},

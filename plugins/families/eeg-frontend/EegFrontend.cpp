@@ -6,6 +6,7 @@
 #include <plexus/plugin.hpp>
 #include <plexus/ssm.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace plexus::graph;
@@ -89,10 +90,13 @@ struct FrontEnd {
 
   /// A schedule of recordings under each of `names`, whose samples one segment makes others of.
   /// Segments with a state have the layer 0.
-  void signal(std::initializer_list<const char *> names, const char *segment, int64_t layer = -1) {
+  /// `least`: they are seen whole, and have so many samples.
+  void signal(std::initializer_list<const char *> names, const char *segment, int64_t layer = -1,
+              int64_t least = 1) {
     for (const char *name : names) {
       auto in = b.schedule(name, {"x"}, {Builder::rows({channels})});
       b.port("x", "c s");
+      b.leastSamples("x", least);
       b.port("y", "c s");
       b.endSchedule({{"y", b.run(segment, layer, {in[0]})}});
     }
@@ -136,9 +140,11 @@ struct FrontEnd {
 
   void zeroPhase() {
     auto s = b.segment("zero_phase", {Builder::rows({channels})});
-    b.endSegment({brain::sosFiltFilt(b, s.args[0], s.batch, {band}, c.integer("padlen", -1),
-                                     c.string("padtype", "odd"))});
-    signal({"sosfiltfilt", "filter:sosfiltfilt"}, "zero_phase");
+    const int64_t padding = c.integer("padlen", filters::defaultPadding(band));
+    b.endSegment(
+        {brain::sosFiltFilt(b, s.args[0], s.batch, {band}, padding, c.string("padtype", "odd"))});
+    signal({"sosfiltfilt", "filter:sosfiltfilt"}, "zero_phase", -1,
+           std::max<int64_t>(padding + 1, 2));
   }
 
   /// A mains filter: "notch50" and its coefficients.
@@ -154,6 +160,7 @@ struct FrontEnd {
     facts(name + ".a", {all.begin() + 3, all.end()}, {3});
     auto in = b.schedule(name, {"x"}, {Builder::rows({channels})});
     b.port("x", "c s");
+    b.leastSamples("x", filters::defaultPadding(sos) + 1);
     b.port("y", "c s");
     b.endSchedule({{"y", b.run(name + ".filter", -1, {in[0]})},
                    {"b", b.run(name + ".b", -1, {})},
@@ -166,7 +173,7 @@ struct FrontEnd {
     signal({"car", "reference"}, "average_reference");
     s = b.segment("standardize", {Builder::rows({channels})});
     b.endSegment({ssm::standardize(b, s.args[0], s.batch, 0).rows});
-    signal({"zscore", "normalise"}, "standardize");
+    signal({"zscore", "normalise"}, "standardize", -1, 2);
     b.carryState("norm", {3, channels, 2});
     s = b.segment("running_norm", {Builder::rows({channels})});
     b.endSegment({brain::emaStandardize(b, s.args[0], s.batch, b.state("norm"),
@@ -222,6 +229,7 @@ struct FrontEnd {
     auto in = b.schedule("bandpower", {"x"}, {Builder::rows({channels, size})});
     b.port("x", "c s");
     b.frames(size, size - overlap);
+    b.leastSamples("x", size);
     b.port("psd", "c f");
     b.port("power", "c band");
     auto made = b.runs("powers", -1, {in[0]}, 2);

@@ -30,3 +30,19 @@ func.func @normalised(%x: tensor<?x8xf32>, %batch: !plx.batch) -> tensor<?x8xf32
   %0 = brain.sos_filtfilt %x, %batch {padding = 3 : i64, sos = array<f64: 1.0, 0.0, 0.0, 2.0, 0.0, 0.0>} : (tensor<?x8xf32>, !plx.batch) -> tensor<?x8xf32>
   return %0 : tensor<?x8xf32>
 }
+
+// -----
+
+func.func @shrinkage(%x: tensor<?x8xf32>, %batch: !plx.batch) -> tensor<?x8x8xf32> {
+  // expected-error @+1 {{'shrinkage' must be from 0 to 1, found 2.0}}
+  %0 = brain.covariance %x, %batch {shrinkage = 2.0 : f64} : (tensor<?x8xf32>, !plx.batch) -> tensor<?x8x8xf32>
+  return %0 : tensor<?x8x8xf32>
+}
+
+// -----
+
+func.func @square(%x: tensor<?x8x7xf32>) -> tensor<?x8x7xf32> {
+  // expected-error @+1 {{'input' must be square matrices, found 'tensor<?x8x7xf32>'}}
+  %0 = brain.matrix_log %x {floor = 1.0e-10 : f64} : tensor<?x8x7xf32> -> tensor<?x8x7xf32>
+  return %0 : tensor<?x8x7xf32>
+}
