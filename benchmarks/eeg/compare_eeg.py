@@ -26,9 +26,14 @@ PEERS = {"plexus": "plexus_peer", "openvino": "openvino_peer", "onnxruntime": "o
 
 def start(a, name, folder, threads):
     env = {"PLEXUS_BINARY": a.plexus, "OMP_WAIT_POLICY": "passive"}
+    # Compiling is not measured: threads that wait for each other need all cores, and no priority.
+    maker = turns.Peer(a.python, PEERS[name], [], env, a.log, a.limit)
+    try:
+        built = maker.ask("convert", source=folder, kind="net", weights="f32", folder=folder)
+    finally:
+        maker.close()
     peer = turns.Peer(a.python, PEERS[name], turns.pinned(threads, a.priority), env, a.log, a.limit)
     try:
-        built = peer.ask("convert", source=folder, kind="net", weights="f32", folder=folder)
         peer.ask("open", built=built, threads=threads, context=0, sequences=1, prompt=0)
         peer.ask("measure", what="latencies", arguments=[20])
     except Refused:
