@@ -102,9 +102,9 @@ Status inferShape(Recipe &r) {
   for (Recipe &part : r.parts)
     PLX_RETURN_IF_ERROR(inferShape(part));
   static constexpr Status (*kInfer[])(Recipe &) = {
-      nullptr,   inferJoin, inferJoin, inferSlice, inferTranspose, inferReshape, inferSame,
-      inferSame, inferSame, inferSame, inferSum,   inferBox,       inferRenorm,  inferEinsum,
-      inferWhiten};
+      nullptr,      inferJoin, inferJoin,   inferSlice,  inferTranspose,
+      inferReshape, inferSame, inferSame,   inferSame,   inferSame,
+      inferSum,     inferBox,  inferRenorm, inferEinsum, inferWhiten};
   return r.kind == Recipe::Kind::Source ? Status::ok() : kInfer[static_cast<size_t>(r.kind)](r);
 }
 

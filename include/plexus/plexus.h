@@ -165,8 +165,8 @@ plx_status plx_stream_open(const plx_model *model, const plx_stream_options *opt
  * call leaves the stream as it was. */
 plx_status plx_stream_push(plx_stream *stream, const plx_named_view *const *inputs, size_t count,
                            plx_tensors **out, plx_error *error);
-/* Binds the memory of the next samples, as many as `inputs` have: every plx_prepared_run pushes what
- * lies there by then. The stream must outlive it; not for streams of frames. */
+/* Binds the memory of the next samples, as many as `inputs` have: every plx_prepared_run pushes
+ * what lies there by then. The stream must outlive it; not for streams of frames. */
 plx_status plx_stream_prepare(plx_stream *stream, const plx_named_view *const *inputs, size_t count,
                               plx_prepared **out, plx_error *error);
 /* Begins anew. */

@@ -9,9 +9,10 @@
 namespace plexus {
 
 /// Made by Session::prepare, which must outlive it; the engine's thread alone runs it. Every run
-/// begins from fresh states; one of a stream (Stream::prepare) goes on where the stream is. Inputs are read where they lie, so that callers write new numbers into
-/// the same memory; those of another type than the model's (an I64 subject) are read once. After
-/// the first run of a kind none makes a heap allocation.
+/// begins from fresh states; one of a stream (Stream::prepare) goes on where the stream is. Inputs
+/// are read where they lie, so that callers write new numbers into the same memory; those of
+/// another type than the model's (an I64 subject) are read once. After the first run of a kind none
+/// makes a heap allocation.
 class PreparedRun {
 public:
   ~PreparedRun();

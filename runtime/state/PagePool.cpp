@@ -39,7 +39,8 @@ Status PagePool::grow() {
     return error(Code::ResourceExhausted)
            << "no memory for state pages (" << bytes << " bytes, " << inUse_ << " pages of "
            << pageBytes_ << " bytes in use)";
-  // A head's part of a page is a few KB: of large pages, most are found without a walk. A wish only.
+  // A head's part of a page is a few KB: of large pages, most are found without a walk. A wish
+  // only.
   madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   slabs_ = new (memory) Slab{slabs_, bytes};
   auto *base = static_cast<uint8_t *>(memory) + kHeaderBytes;

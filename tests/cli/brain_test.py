@@ -1,10 +1,11 @@
 """Decoders with layers of subjects: what a run picks, and what it refuses."""
 import json
+import math
 import os
 import shutil
 import struct
 
-from harness import CommandTest, KJV, MODEL, main, path, plexus
+from harness import CommandTest, KJV, MODEL, main, path, plexus, write_safetensors
 
 EXAMPLES = os.path.dirname(KJV)
 NAN = float("nan")
@@ -12,20 +13,11 @@ NAN = float("nan")
 
 def write_tensors(name, **tensors):
     """F32 tensors: name=(shape, values), where one value fills the whole."""
-    header, data = {}, b""
-    for key, (shape, values) in tensors.items():
-        count = 1
-        for size in shape:
-            count *= size
+    def floats(shape, values):
+        count = math.prod(shape)
         values = [values] * count if isinstance(values, (int, float)) else values
-        bytes_ = struct.pack("<%df" % count, *values)
-        header[key] = {"dtype": "F32", "shape": shape,
-                       "data_offsets": [len(data), len(data) + len(bytes_)]}
-        data += bytes_
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path(name), "wb") as out:
-        out.write(len(text).to_bytes(8, "little") + text + data)
+        return "F32", shape, struct.pack(f"<{count}f", *values)
+    write_safetensors(path(name), {key: floats(*value) for key, value in tensors.items()})
     return path(name)
 
 

@@ -2,8 +2,8 @@
 import json
 import os
 
-from harness import (ARTIFACT, MODEL, CommandTest, main, path, plexus, read_bytes, read_header,
-                     write_safetensors)
+from harness import (ARTIFACT, MODEL, CommandTest, integers, main, path, plexus, read_bytes,
+                     read_header, write_safetensors)
 
 
 class Usage(CommandTest):
@@ -74,10 +74,10 @@ class BadInput(CommandTest):
         self.refused(1, "inspect", path("flip.plx"), "--verify", says=("weights",))
 
     def test_run_refuses_inputs_and_outputs_by_name(self):
-        write_safetensors(path("in.safetensors"), "input_ids", [[1, 2, 3]])
+        write_safetensors(path("in.safetensors"), {"input_ids": integers([[1, 2, 3]])})
         self.refused(1, "run", ARTIFACT, "--inputs", path("in.safetensors"), "--want", "nothing",
                    says=("nothing", "logits"))
-        write_safetensors(path("odd.safetensors"), "pixels", [[1]])
+        write_safetensors(path("odd.safetensors"), {"pixels": integers([[1]])})
         self.refused(1, "run", ARTIFACT, "--inputs", path("odd.safetensors"), says=("input_ids",))
 
 
@@ -97,7 +97,7 @@ class Output(CommandTest):
         self.assertIn("score", made["sequences"][0])
 
     def test_run_in_pieces_equals_run_at_once(self):
-        write_safetensors(path("in.safetensors"), "input_ids", [[5, 6, 7, 8, 9]])
+        write_safetensors(path("in.safetensors"), {"input_ids": integers([[5, 6, 7, 8, 9]])})
         for name, more in (("a", ()), ("b", ("--chunks", "2,1,2"))):
             self.document("run", ARTIFACT, "--inputs", path("in.safetensors"), "--outputs",
                           path(name), "--want", "logits", "--want", "hidden_states.1", "--json",

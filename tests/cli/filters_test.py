@@ -6,7 +6,7 @@ import os
 import shutil
 import struct
 
-from harness import ARTIFACT, MODEL, CommandTest, main, path, plexus, read_bytes
+from harness import ARTIFACT, MODEL, CommandTest, main, path, plexus, read_bytes, write_safetensors
 
 HMM = os.path.join(os.path.dirname(os.path.dirname(MODEL)), "hmm-glm", "model")
 CASES = os.path.join(os.path.dirname(MODEL), "cases.safetensors")
@@ -25,15 +25,7 @@ def read(file):
 
 
 def write(name, tensors):
-    header, data = {}, b""
-    for key, (dtype, shape, raw) in tensors.items():
-        header[key] = {"dtype": dtype, "shape": shape,
-                       "data_offsets": [len(data), len(data) + len(raw)]}
-        data += raw
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path(name), "wb") as out:
-        out.write(len(text).to_bytes(8, "little") + text + data)
+    write_safetensors(path(name), tensors)
     return path(name)
 
 

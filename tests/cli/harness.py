@@ -34,14 +34,23 @@ def read_bytes(file):
         return f.read()
 
 
-def write_safetensors(file, name, rows):
-    """One I64 matrix."""
-    data = b"".join(i.to_bytes(8, "little", signed=True) for row in rows for i in row)
-    entry = {"dtype": "I64", "shape": [len(rows), len(rows[0])], "data_offsets": [0, len(data)]}
-    header = json.dumps({name: entry}).encode()
+def write_safetensors(file, tensors):
+    """Tensors by name: (dtype, shape, bytes)."""
+    entries, data = {}, b""
+    for name, (dtype, shape, raw) in tensors.items():
+        entries[name] = {"dtype": dtype, "shape": shape,
+                         "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    header = json.dumps(entries).encode()
     header += b" " * (-len(header) % 8)
     with open(file, "wb") as out:
         out.write(len(header).to_bytes(8, "little") + header + data)
+
+
+def integers(rows):
+    """An I64 matrix for write_safetensors."""
+    data = b"".join(i.to_bytes(8, "little", signed=True) for row in rows for i in row)
+    return "I64", [len(rows), len(rows[0])], data
 
 
 def read_header(file):

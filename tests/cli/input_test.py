@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 
-from harness import (ARTIFACT, KJV, MODEL, PLEXUS, CommandTest, main, path, plexus,
+from harness import (ARTIFACT, KJV, MODEL, PLEXUS, CommandTest, integers, main, path, plexus,
                      write_safetensors)
 
 COMMANDS = ("compile", "generate", "run", "embed", "tokenize", "perplexity", "bench", "inspect",
@@ -53,7 +53,7 @@ class Models(CommandTest):
         self.assertFalse(os.path.exists(path("never.plx")))
 
     def setUp(self):
-        write_safetensors(path("in.safetensors"), "input_ids", [[1, 2, 3]])
+        write_safetensors(path("in.safetensors"), {"input_ids": integers([[1, 2, 3]])})
 
     def test_missing(self):
         self.refused_everywhere(path("absent"), says=("absent", "no such"))
@@ -80,7 +80,7 @@ class Models(CommandTest):
 
     def test_unknown_model_type_says_what_there_is_and_how_to_add_one(self):
         folder = model_folder("new", model_type="novel")
-        write_safetensors(path("new/model.safetensors"), "weight", [[1]])
+        write_safetensors(path("new/model.safetensors"), {"weight": integers([[1]])})
         self.refused(1, "compile", folder, "-o", path("never.plx"),
                      says=("novel", "llama", "writing-a-family"))
 
@@ -168,7 +168,7 @@ class Lengths(CommandTest):
 
 class Tensors(CommandTest):
     def run_on(self, name, rows, says, code=1):
-        write_safetensors(path("odd.safetensors"), name, rows)
+        write_safetensors(path("odd.safetensors"), {name: integers(rows)})
         self.refused(code, "run", ARTIFACT, "--inputs", path("odd.safetensors"), says=says)
 
     def test_inputs_that_are_missing_or_do_not_fit(self):
@@ -184,12 +184,12 @@ class Tensors(CommandTest):
                      says=("bad.safetensors",))
 
     def test_chunks_that_do_not_add_up(self):
-        write_safetensors(path("in.safetensors"), "input_ids", [[1, 2, 3]])
+        write_safetensors(path("in.safetensors"), {"input_ids": integers([[1, 2, 3]])})
         self.refused(2, "run", ARTIFACT, "--inputs", path("in.safetensors"), "--chunks", "1,1",
                      says=("chunks", "3"))
 
     def test_settings_are_not_ignored(self):
-        write_safetensors(path("in.safetensors"), "input_ids", [[1, 2, 3]])
+        write_safetensors(path("in.safetensors"), {"input_ids": integers([[1, 2, 3]])})
         self.refused(1, "run", ARTIFACT, "--inputs", path("in.safetensors"), "--set", "a=b",
                      says=("no option", "a"))
 
@@ -239,7 +239,7 @@ class FullDisks(CommandTest):
     def test_file_size_limits_leave_nothing(self):
         folder = path("limited")
         os.makedirs(folder)
-        write_safetensors(path("in.safetensors"), "input_ids", [list(range(100))])
+        write_safetensors(path("in.safetensors"), {"input_ids": integers([list(range(100))])})
         for ask in (("compile", MODEL, "-o", folder + "/m.plx"),
                     ("run", ARTIFACT, "--inputs", path("in.safetensors"), "--outputs",
                      folder + "/out.safetensors")):

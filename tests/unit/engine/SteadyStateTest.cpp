@@ -1,27 +1,9 @@
 // The engine's own cost in the steady state: no heap allocation.
+#include "tests/support/CountedAllocations.h"
 #include "tests/unit/engine/EngineTestBase.h"
 #include "tests/unit/engine/NoOpModel.h"
 
-#include <cstdlib>
-#include <new>
-
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-
-// Counts what this program allocates, the loaded plugins included. Sanitizers bring their own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                             \
-    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-static std::atomic<int64_t> allocations = 0;
-void *operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void *memory = std::malloc(size ? size : 1))
-    return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void *memory) noexcept { std::free(memory); }
-void operator delete(void *memory, size_t) noexcept { std::free(memory); }
-
+#if PLEXUS_COUNTS_ALLOCATIONS
 namespace plexus::test {
 namespace {
 

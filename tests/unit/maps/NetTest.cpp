@@ -1,30 +1,11 @@
 // EEG nets through the public API: no allocation in a prepared run, and what is said of inputs that
 // do not fit.
+#include "tests/support/CountedAllocations.h"
+
 #include <plexus/plexus.hpp>
 
-#include <atomic>
 #include <cmath>
-#include <cstdlib>
 #include <gmock/gmock.h>
-#include <new>
-
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) &&                             \
-    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
-#define COUNTS_ALLOCATIONS 1
-// Counts what this program allocates, the runtime's libraries included.
-static std::atomic<int64_t> allocations = 0;
-void *operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void *memory = std::malloc(size ? size : 1))
-    return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void *memory) noexcept { std::free(memory); }
-void operator delete(void *memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace {
 
@@ -46,7 +27,7 @@ plexus::Result<plexus::Model> open(const std::string &pack) {
 class EegNet : public testing::TestWithParam<Net> {};
 
 TEST_P(EegNet, APreparedRunAllocatesNothing) {
-#ifdef COUNTS_ALLOCATIONS
+#if PLEXUS_COUNTS_ALLOCATIONS
   auto model = open(std::string("brain-") + GetParam().name + "-plain");
   ASSERT_TRUE(model) << model.error().message;
   std::vector<float> x(kChannels * GetParam().samples, 0.5f);

@@ -8,8 +8,8 @@
 
 namespace plexus::emit {
 
-/// vdpbf16ps: sum + x[2i] w[2i] + x[2i+1] w[2i+1] in each lane of `sum` (f32, up to 16); x and w hold
-/// as many pairs, as i32. Only where isa.bf16Dot.
+/// vdpbf16ps: sum + x[2i] w[2i] + x[2i+1] w[2i+1] in each lane of `sum` (f32, up to 16); x and w
+/// hold as many pairs, as i32. Only where isa.bf16Dot.
 mlir::Value pairDot(const Code &code, mlir::Value x, mlir::Value w, mlir::Value sum);
 
 /// The f32 vectors {first of each pair, second of each pair} of pairs as i32.

@@ -18,12 +18,12 @@ mlir::FailureOr<llvm::SmallVector<mlir::Value>> vectorizeRegion(mlir::OpBuilder 
                                                                 mlir::Region &region,
                                                                 mlir::ValueRange inputs);
 
-/// Patterns that replace math.{exp, log} on f64 (Lanes.h) and math.{exp, exp2, expm1, tanh, erf, log, log1p, sin, cos} on f32 (scalars
-/// and vectors of any length) by arithmetic: polynomials over a reduced range, all products fused
-/// explicitly, so that a lane's bits do not depend on the vector's length. Errors against the exact
-/// function, in f32 ulp: exp and exp2 1.5, log 2, sin and cos 1.5 up to |x| = 1e6, tanh 3; erf 5e-7
-/// absolute. Special values follow C: exp(-inf) = 0, overflow gives inf, NaN stays NaN. Denormal
-/// results of exp are flushed to zero.
+/// Patterns that replace math.{exp, log} on f64 (Lanes.h) and math.{exp, exp2, expm1, tanh, erf,
+/// log, log1p, sin, cos} on f32 (scalars and vectors of any length) by arithmetic: polynomials over
+/// a reduced range, all products fused explicitly, so that a lane's bits do not depend on the
+/// vector's length. Errors against the exact function, in f32 ulp: exp and exp2 1.5, log 2, sin and
+/// cos 1.5 up to |x| = 1e6, tanh 3; erf 5e-7 absolute. Special values follow C: exp(-inf) = 0,
+/// overflow gives inf, NaN stays NaN. Denormal results of exp are flushed to zero.
 void populateVectorMathPatterns(mlir::RewritePatternSet &patterns);
 
 /// Applies those patterns to everything under `root`.
