@@ -167,15 +167,31 @@ private:
     return in * out <= apart && parts * in * out <= parts * banked + shared;
   }
 
+  /// Recipes of a bank and of a linear map beside it; null where there is no bias.
+  struct Beside {
+    Attribute map, matrices, shift, own;
+  };
+  /// Nothing where they are not f32, or not known.
+  std::optional<Beside> beside(brain::SwitchedLinearOp bank, plx::LinearOp linear) {
+    if (!isF32(bank.getWeight()) || !isF32(linear.getWeight()))
+      return std::nullopt;
+    Beside found{weights.recipeOf(linear.getWeight()), matricesOf(bank),
+                 weights.recipeOf(linear.getBias()), weights.recipeOf(bank.getBias())};
+    if (!found.map || !found.matrices || !found.shift != !linear.getBias() ||
+        !found.own != !bank.getBias())
+      return std::nullopt;
+    return found;
+  }
+
   /// bank (w x + b) is a bank.
   bool foldBefore(brain::SwitchedLinearOp bank) {
     auto linear = bank.getInput().getDefiningOp<plx::LinearOp>();
-    if (!linear || !linear->hasOneUse() || !isF32(bank.getWeight()) || !isF32(linear.getWeight()))
+    if (!linear || !linear->hasOneUse())
       return false;
-    Attribute map = weights.recipeOf(linear.getWeight()), matrices = matricesOf(bank);
-    Attribute shift = weights.recipeOf(linear.getBias()), own = weights.recipeOf(bank.getBias());
-    if (!map || !matrices || !shift != !linear.getBias() || !own != !bank.getBias())
+    std::optional<Beside> recipes = beside(bank, linear);
+    if (!recipes)
       return false;
+    auto [map, matrices, shift, own] = *recipes;
     auto type = typeOf(linear.getWeight());
     int64_t middle = type.getDimSize(0), in = type.getDimSize(1);
     auto parts = static_cast<int64_t>(bank.getParts()),
@@ -199,12 +215,12 @@ private:
   /// w (bank x) + b is a bank.
   bool foldBehind(plx::LinearOp linear) {
     auto bank = linear.getInput().getDefiningOp<brain::SwitchedLinearOp>();
-    if (!bank || !bank->hasOneUse() || !isF32(bank.getWeight()) || !isF32(linear.getWeight()))
+    if (!bank || !bank->hasOneUse())
       return false;
-    Attribute map = weights.recipeOf(linear.getWeight()), matrices = matricesOf(bank);
-    Attribute shift = weights.recipeOf(linear.getBias()), own = weights.recipeOf(bank.getBias());
-    if (!map || !matrices || !shift != !linear.getBias() || !own != !bank.getBias())
+    std::optional<Beside> recipes = beside(bank, linear);
+    if (!recipes)
       return false;
+    auto [map, matrices, shift, own] = *recipes;
     auto type = typeOf(linear.getWeight());
     int64_t out = type.getDimSize(0), middle = type.getDimSize(1),
             in = typeOf(bank.getWeight()).getDimSize(1);
