@@ -7,8 +7,15 @@
 
 namespace mlir::ssm {
 
-/// Checks of the attributes `form` and `form_length` that ops share.
-LogicalResult verifyForm(Operation *op, Form form, std::optional<int64_t> length, Value state);
+/// How an op of this kind runs over its sequences.
+struct DiagonalRun {
+  Value stepScale, state; ///< or null
+  bool reverse;
+  std::optional<Form> form;
+  std::optional<int64_t> formLength;
+};
+/// Checks what such ops share; those of the forms that an op has are its own.
+LogicalResult verifyRun(Operation *op, const DiagonalRun &run);
 
 /// A complex number as two f32 scalars or vectors.
 struct Complex {

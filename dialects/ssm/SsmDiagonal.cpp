@@ -58,13 +58,20 @@ Complex ssm::buildModeStep(ImplicitLocOpBuilder &b, const Coefficients &mode, co
 
 //===--- Checks -------------------------------------------------------------------------------===//
 
-LogicalResult ssm::verifyForm(Operation *op, Form form, std::optional<int64_t> length,
-                              Value state) {
-  if (form != Form::Recurrent && state)
+LogicalResult ssm::verifyRun(Operation *op, const DiagonalRun &run) {
+  if (run.stepScale) {
+    auto type = cast<RankedTensorType>(run.stepScale.getType());
+    if (failed(verifyEqual<int64_t>(op, "step_scale", "size", type.getDimSize(0), 1)))
+      return failure();
+  }
+  if (run.reverse && run.state)
+    return op->emitOpError("'reverse' is for whole sequences, which have no 'state'");
+  Form form = run.form.value_or(Form::Recurrent);
+  if (form != Form::Recurrent && run.state)
     return op->emitOpError("'form' ")
            << stringifyForm(form) << " is for whole sequences, which have no 'state'";
-  if (length.value_or(1) < 1)
-    return op->emitOpError("'form_length' is ") << *length << ", expected at least 1";
+  if (run.formLength.value_or(1) < 1)
+    return op->emitOpError("'form_length' is ") << *run.formLength << ", expected at least 1";
   return success();
 }
 
@@ -90,16 +97,11 @@ LogicalResult DiagonalOp::verify() {
       failed(verifyVector(*this, "log_step", getLogStep(), getReal())) ||
       failed(verifyVector(*this, "log_gain", getLogGain(), getReal())))
     return failure();
-  if (getStepScale() && failed(verifyEqual<int64_t>(*this, "step_scale", "size",
-                                                    getStepScale().getType().getDimSize(0), 1)))
+  if (failed(
+          verifyRun(*this, {getStepScale(), getState(), getReverse(), getForm(), getFormLength()})))
     return failure();
-  if (getReverse() && getState())
-    return emitOpError("'reverse' is for whole sequences, which have no 'state'");
-  Form form = getForm().value_or(Form::Recurrent);
-  if (form == Form::Convolution && !getReadoutReal())
+  if (getForm() == Form::Convolution && !getReadoutReal())
     return emitOpError("'form' convolution needs a readout: without one there is no kernel");
-  if (failed(verifyForm(*this, form, getFormLength(), getState())))
-    return failure();
   return verifyCarry(*this, "state", getState(), {2, modes, channels});
 }
 

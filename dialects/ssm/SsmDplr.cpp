@@ -31,17 +31,12 @@ LogicalResult DplrOp::verify() {
       failed(shaped("c", getC(), both)) ||
       failed(verifyVector(*this, "log_step", getLogStep(), getReal())))
     return failure();
-  if (getStepScale() && failed(verifyEqual<int64_t>(*this, "step_scale", "size",
-                                                    getStepScale().getType().getDimSize(0), 1)))
+  if (failed(
+          verifyRun(*this, {getStepScale(), getState(), getReverse(), getForm(), getFormLength()})))
     return failure();
-  if (getReverse() && getState())
-    return emitOpError("'reverse' is for whole sequences, which have no 'state'");
-  Form form = getForm().value_or(Form::Recurrent);
-  if (form == Form::Scan)
+  if (getForm() == Form::Scan)
     return emitOpError(
         "'form' scan is for diagonal state spaces, expected recurrent or convolution");
-  if (failed(verifyForm(*this, form, getFormLength(), getState())))
-    return failure();
   return verifyCarry(*this, "state", getState(), both);
 }
 

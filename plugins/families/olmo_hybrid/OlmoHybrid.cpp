@@ -1,8 +1,7 @@
 // OLMo Hybrid (2025): gated delta rule before norms, attention with norms behind in some layers.
 #include "../common/Activation.h"
-#include "../common/DeltaNet.h"
+#include "../common/DeltaHybrid.h"
 #include "../common/Rope.h"
-#include "../common/Stack.h"
 
 #include <plexus/plugin.hpp>
 
@@ -12,21 +11,7 @@ using plexus::graph::Value;
 
 namespace {
 
-struct OlmoHybrid {
-  const Config &c;
-  Builder &b;
-  std::string prefix, act;
-  int64_t hidden;
-  double eps;
-  bool bias; ///< Of attention.
-  StackAttention attention;
-  DeltaNet delta;
-
-  std::string name(const std::string &tail) const { return prefix + "layers.{layer}." + tail; }
-  Value weight(const std::string &tail) { return b.param(name(tail)); }
-  Value linear(Value x, const std::string &tail, bool biased = false) {
-    return b.linear(x, weight(tail + ".weight"), biased ? weight(tail + ".bias") : Value{});
-  }
+struct OlmoHybrid : DeltaHybrid {
   /// A norm that has one name in older files and one in newer ones; `layer` has it.
   Value norm(Value x, int64_t layer, const char *older, const char *newer) {
     const std::string at = prefix + "layers." + std::to_string(layer) + "." + older + ".weight";
@@ -112,15 +97,15 @@ void build(const Config &c, Builder &b) {
   stack.read(c, "OlmoHybrid", 65536);
   const int64_t heads = c.integer("num_attention_heads");
   const int64_t headDim = c.integer("head_dim", stack.hidden / std::max<int64_t>(heads, 1));
-  OlmoHybrid m{c,
-               b,
-               c.hasWeight("model.embed_tokens.weight") ? "model." : "",
-               readActivation(c, "hidden_act", "silu"),
-               stack.hidden,
-               c.number("rms_norm_eps", 1e-6),
-               c.flag("attention_bias", false),
-               {heads, c.integer("num_key_value_heads", heads), headDim, 0, {}},
-               {}};
+  OlmoHybrid m{{c,
+                b,
+                c.hasWeight("model.embed_tokens.weight") ? "model." : "",
+                readActivation(c, "hidden_act", "silu"),
+                stack.hidden,
+                c.number("rms_norm_eps", 1e-6),
+                c.flag("attention_bias", false),
+                {heads, c.integer("num_key_value_heads", heads), headDim, 0, {}},
+                {}}};
   // Without a base there are no positions.
   if (c.optFloat("rope_parameters.rope_theta"))
     m.attention.rope = readRope(c, headDim, stack.context);

@@ -1,10 +1,9 @@
 // Qwen3-Next (2025): gated delta rule, gated attention in every fourth layer, mixtures of experts
 // with a shared one.
 #include "../common/Activation.h"
-#include "../common/DeltaNet.h"
+#include "../common/DeltaHybrid.h"
 #include "../common/Experts.h"
 #include "../common/Rope.h"
-#include "../common/Stack.h"
 
 #include <plexus/plugin.hpp>
 
@@ -14,22 +13,9 @@ using plexus::graph::Value;
 
 namespace {
 
-struct Qwen3Next {
-  const Config &c;
-  Builder &b;
-  std::string prefix, act;
-  int64_t hidden;
-  double eps;
-  bool bias; ///< Of attention.
-  StackAttention attention;
-  DeltaNet delta;
+struct Qwen3Next : DeltaHybrid {
   Experts moe;
 
-  std::string name(const std::string &tail) const { return prefix + "layers.{layer}." + tail; }
-  Value weight(const std::string &tail) { return b.param(name(tail)); }
-  Value linear(Value x, const std::string &tail, bool biased = false) {
-    return b.linear(x, weight(tail + ".weight"), biased ? weight(tail + ".bias") : Value{});
-  }
   Value norm(Value x, Value gain) {
     return b.op("rms_norm", {x, gain}, {{"eps", eps}, {"unit_offset", true}});
   }
@@ -141,16 +127,16 @@ void build(const Config &c, Builder &b) {
   stack.read(c, "Qwen3Next", 32768);
   const int64_t heads = c.integer("num_attention_heads");
   const int64_t headDim = c.integer("head_dim", 256);
-  Qwen3Next m{c,
-              b,
-              c.hasWeight("model.embed_tokens.weight") ? "model." : "",
-              readActivation(c, "hidden_act", "silu"),
-              stack.hidden,
-              c.number("rms_norm_eps", 1e-6),
-              c.flag("attention_bias", false),
-              {heads, c.integer("num_key_value_heads", 2), headDim, 0,
-               readPartialRope(c, headDim, stack.context, 0.25)},
-              {},
+  Qwen3Next m{{c,
+               b,
+               c.hasWeight("model.embed_tokens.weight") ? "model." : "",
+               readActivation(c, "hidden_act", "silu"),
+               stack.hidden,
+               c.number("rms_norm_eps", 1e-6),
+               c.flag("attention_bias", false),
+               {heads, c.integer("num_key_value_heads", 2), headDim, 0,
+                readPartialRope(c, headDim, stack.context, 0.25)},
+               {}},
               {c.integer("num_experts", 512), c.integer("num_experts_per_tok", 10), stack.hidden,
                c.integer("moe_intermediate_size", 512)}};
   m.moe.activation = m.act;
