@@ -1,12 +1,14 @@
-// Design of digital filters as second-order sections, in double: Butterworth and Chebyshev filters,
-// notches and peaks; what a filter starts from and how far it is padded. Equal to scipy.signal's
-// butter, cheby1, cheby2 (output "sos", pairing "nearest"), iirnotch, iirpeak, sosfilt_zi and the
-// default padding of sosfiltfilt.
+// Design of digital filters as second-order sections, in double: Butterworth, Chebyshev, elliptic
+// and Bessel filters, notches and peaks; what a filter starts from and how far it is padded. Equal
+// to scipy.signal's butter, cheby1, cheby2, ellip, bessel (output "sos", pairing "nearest"),
+// iirnotch, iirpeak, sosfilt_zi and the default padding of sosfiltfilt.
 //
 //   plexus::filters::Design d{.order = 4, .band = {8, 30}, .rate = 250};
 //   if (std::string problem = d.problem(); !problem.empty()) ...
 //   plexus::filters::Sections sos = d.make();
 #pragma once
+
+#include <plexus/filter_prototypes.hpp>
 
 #include <algorithm>
 #include <array>
@@ -26,73 +28,12 @@ using Sections = std::vector<Section>;
 
 namespace detail {
 
-using Complex = std::complex<double>;
-using Roots = std::vector<Complex>;
-
-/// Zeros, poles and gain.
-struct Zpk {
-  Roots zeros, poles;
-  double gain = 1;
-};
-
-inline Complex product(const Roots &roots, Complex from) {
-  Complex value = 1;
-  for (Complex root : roots)
-    value *= from - root;
-  return value;
-}
-
-/// Real part of prod(from - zeros) / prod(from - poles).
-inline double ratio(const Zpk &f, Complex from) {
-  return (product(f.zeros, from) / product(f.poles, from)).real();
-}
-
 inline size_t degree(const Zpk &f) { return f.poles.size() - f.zeros.size(); }
 
 inline void transform(Zpk &f, auto &&fn) {
   for (Roots *roots : {&f.zeros, &f.poles})
     for (Complex &root : *roots)
       root = fn(root);
-}
-
-/// Angles of the poles of a low pass of order n, in units of pi / (2 n).
-inline std::vector<int> angles(int n) {
-  std::vector<int> m;
-  for (int i = -n + 1; i < n; i += 2)
-    m.push_back(i);
-  return m;
-}
-
-inline Zpk butterworth(int n) {
-  Zpk f;
-  for (int m : angles(n))
-    f.poles.push_back(-std::exp(Complex(0, std::numbers::pi * m / (2 * n))));
-  return f;
-}
-
-/// Chebyshev, type I: `ripple` dB in the pass band.
-inline Zpk chebyshev1(int n, double ripple) {
-  Zpk f;
-  const double eps = std::sqrt(std::pow(10, 0.1 * ripple) - 1), mu = std::asinh(1 / eps) / n;
-  for (int m : angles(n))
-    f.poles.push_back(-std::sinh(Complex(mu, std::numbers::pi * m / (2 * n))));
-  f.gain = product(f.poles, 0).real() / (n % 2 ? 1 : std::sqrt(1 + eps * eps));
-  return f;
-}
-
-/// Chebyshev, type II: `attenuation` dB in the stop band.
-inline Zpk chebyshev2(int n, double attenuation) {
-  Zpk f;
-  const double mu = std::asinh(std::sqrt(std::pow(10, 0.1 * attenuation) - 1)) / n;
-  for (int m : angles(n)) {
-    const double angle = std::numbers::pi * m / (2 * n);
-    const Complex p = -std::exp(Complex(0, angle));
-    f.poles.push_back(1.0 / Complex(std::sinh(mu) * p.real(), std::cosh(mu) * p.imag()));
-    if (m != 0)
-      f.zeros.push_back(Complex(0, 1 / std::sin(angle)));
-  }
-  f.gain = 1 / ratio(f, 0);
-  return f;
 }
 
 inline void toLowPass(Zpk &f, double w) {
@@ -220,7 +161,7 @@ inline Sections sections(Zpk f) {
 
 } // namespace detail
 
-enum class Kind { Butterworth, Chebyshev1, Chebyshev2 };
+enum class Kind { Butterworth, Chebyshev1, Chebyshev2, Elliptic, Bessel };
 enum class Pass { Low, High, Band, Stop };
 
 /// A filter to be designed.
@@ -230,8 +171,9 @@ struct Design {
   int order = 4;            ///< Of the low pass it comes from; twice that for bands.
   std::vector<double> band; ///< One frequency for low and high passes, two for bands.
   double rate = 2;          ///< Samples a second, of which `band` is in the unit.
-  double ripple = 1;        ///< Chebyshev1: dB in the pass band.
-  double attenuation = 40;  ///< Chebyshev2: dB in the stop band.
+  double ripple = 1;        ///< Chebyshev1, Elliptic: dB in the pass band.
+  double attenuation = 40;  ///< Chebyshev2, Elliptic: dB in the stop band.
+  BesselNorm norm = BesselNorm::Phase;
 
   /// What is wrong with it, or "".
   std::string problem() const {
@@ -249,19 +191,22 @@ struct Design {
                ", got " + std::to_string(edge);
     if (edges == 2 && !(band[0] < band[1]))
       return "the lower edge must come first";
-    if (kind == Kind::Chebyshev1 && !(ripple > 0))
+    const bool elliptic = kind == Kind::Elliptic;
+    if ((elliptic || kind == Kind::Chebyshev1) && !(ripple > 0))
       return "the ripple must be positive (dB)";
-    if (kind == Kind::Chebyshev2 && !(attenuation > 0))
+    if ((elliptic || kind == Kind::Chebyshev2) && !(attenuation > 0))
       return "the attenuation must be positive (dB)";
+    if (elliptic && !(attenuation > ripple))
+      return "the attenuation must be larger than the ripple";
+    if (kind == Kind::Bessel && order > 25)
+      return "the order of a Bessel filter must be from 1 to 25, got " + std::to_string(order);
     return "";
   }
 
   /// Its sections, of a design without a problem.
   Sections make() const {
     using namespace detail;
-    Zpk f = kind == Kind::Butterworth  ? butterworth(order)
-            : kind == Kind::Chebyshev1 ? chebyshev1(order, ripple)
-                                       : chebyshev2(order, attenuation);
+    Zpk f = prototype();
     auto warped = [&](size_t edge) { return 4 * std::tan(std::numbers::pi * band[edge] / rate); };
     if (pass == Pass::Low)
       toLowPass(f, warped(0));
@@ -273,6 +218,22 @@ struct Design {
       toBandStop(f, std::sqrt(warped(0) * warped(1)), warped(1) - warped(0));
     toDigital(f);
     return sections(std::move(f));
+  }
+
+  /// The analog low pass of edge 1 that it comes from.
+  detail::Zpk prototype() const {
+    switch (kind) {
+    case Kind::Chebyshev1:
+      return detail::chebyshev1(order, ripple);
+    case Kind::Chebyshev2:
+      return detail::chebyshev2(order, attenuation);
+    case Kind::Elliptic:
+      return detail::elliptic(order, ripple, attenuation);
+    case Kind::Bessel:
+      return detail::bessel(order, norm);
+    default:
+      return detail::butterworth(order);
+    }
   }
 };
 
