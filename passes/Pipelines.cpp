@@ -59,6 +59,7 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createFuseEpilogue());
   add(stages, createFuseMapActivation());
   add(stages, createFuseRope());
+  add(stages, createSpectralConvolutions());
   add(stages, createBlockConvolutions());
   SplitLayersOptions layers;
   layers.keep = options.keep;

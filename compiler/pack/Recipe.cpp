@@ -102,9 +102,9 @@ Status inferShape(Recipe &r) {
   for (Recipe &part : r.parts)
     PLX_RETURN_IF_ERROR(inferShape(part));
   static constexpr Status (*kInfer[])(Recipe &) = {
-      nullptr,      inferJoin, inferJoin,   inferSlice,  inferTranspose,
-      inferReshape, inferSame, inferSame,   inferSame,   inferSame,
-      inferSum,     inferBox,  inferRenorm, inferEinsum, inferWhiten};
+      nullptr,     inferJoin,   inferJoin,   inferSlice,   inferTranspose, inferReshape,
+      inferSame,   inferSame,   inferSame,   inferSame,    inferSum,       inferBox,
+      inferRenorm, inferEinsum, inferWhiten, inferSpectrum};
   return r.kind == Recipe::Kind::Source ? Status::ok() : kInfer[static_cast<size_t>(r.kind)](r);
 }
 
@@ -297,7 +297,7 @@ Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out) {
       evaluateSource,       evaluateConcat,      evaluateInterleave,   evaluateSlice,
       evaluateTranspose,    evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>,
       evaluateEach<kRsqrt>, evaluateEach<kExp>,  evaluateValue,        evaluateValue,
-      evaluateValue,        evaluateValue,       evaluateValue};
+      evaluateValue,        evaluateValue,       evaluateValue,        evaluateValue};
   return kEvaluate[static_cast<size_t>(r.kind)](r, first, count, out);
 }
 

@@ -30,6 +30,7 @@ struct Recipe {
     Renorm,     ///< Rows whose L2 norm is above `number`, scaled down to it.
     Einsum,     ///< Sum of products over the axes that the letters in `name` name.
     Whiten,     ///< What `name` says of a covariance matrix, as pairs of f32.
+    Spectrum,   ///< The last axis at the roots of x^(size / 2) = i (runtime/io/Spectrum.h).
   };
   Kind kind = Kind::Source;
   std::string name; ///< Of a Source; of an Einsum its axes, "ik,kj->ij"; of a Whiten its result.

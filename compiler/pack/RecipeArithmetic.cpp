@@ -1,6 +1,8 @@
 // Sums, boxes, row norms and products over named axes of weights.
 #include "compiler/pack/RecipeArithmetic.h"
 
+#include "runtime/io/Spectrum.h"
+
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -145,6 +147,29 @@ std::vector<float> renorm(const Recipe &r, std::vector<float> value) {
   return value;
 }
 
+std::vector<float> spectrum(const Recipe &r, const std::vector<float> &part) {
+  const int64_t taps = r.parts[0].shape.back(), bins = r.size / 2;
+  std::vector<double> cosines(static_cast<size_t>(bins * taps)), sines(cosines.size());
+  for (int64_t i = 0; i < bins * taps; ++i) {
+    double angle = spectrumRoot(bins, i / taps) * static_cast<double>(i % taps);
+    cosines[i] = std::cos(angle) / static_cast<double>(bins);
+    sines[i] = std::sin(angle) / static_cast<double>(bins);
+  }
+  std::vector<float> value(static_cast<size_t>(product(r.shape, 0, r.shape.size())));
+  for (int64_t i = 0; i < static_cast<int64_t>(value.size()) / r.size * bins; ++i) {
+    const float *row = &part[i / bins * taps];
+    double real = 0, imag = 0;
+    for (int64_t k = 0; k < taps; ++k) {
+      real += row[k] * cosines[i % bins * taps + k];
+      imag -= row[k] * sines[i % bins * taps + k];
+    }
+    float *to = &value[i / bins * r.size + i % bins];
+    to[0] = static_cast<float>(real);
+    to[bins] = static_cast<float>(imag);
+  }
+  return value;
+}
+
 } // namespace
 
 Status inferSum(Recipe &r) {
@@ -169,6 +194,15 @@ Status inferRenorm(Recipe &r) {
   r.shape = r.parts[0].shape;
   if (r.shape.empty())
     return error(Code::Mismatch) << "a scalar has no rows to norm";
+  return Status::ok();
+}
+
+Status inferSpectrum(Recipe &r) {
+  r.shape = r.parts[0].shape;
+  if (r.shape.empty() || r.shape.back() > r.size || r.size < 2 || (r.size & (r.size - 1)))
+    return error(Code::Mismatch) << "spectrum of " << r.size << " points of a tensor of shape "
+                                 << shapeToString(r.shape);
+  r.shape.back() = r.size;
   return Status::ok();
 }
 
@@ -198,6 +232,8 @@ std::vector<float> wholeValue(const Recipe &r, const Parts &parts) {
     return box(r, parts[0]);
   case Recipe::Kind::Renorm:
     return renorm(r, parts[0]);
+  case Recipe::Kind::Spectrum:
+    return spectrum(r, parts[0]);
   default:
     return einsum(r, parts);
   }

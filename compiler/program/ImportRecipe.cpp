@@ -84,6 +84,11 @@ LogicalResult importNode(Attribute attribute, Recipe &r) {
         r.size = a.getCount();
         return success();
       })
+      .Case([&](plx::SpectrumRecipeAttr a) {
+        r.kind = Kind::Spectrum;
+        r.size = a.getPoints();
+        return success();
+      })
       .Case([&](plx::WhitenRecipeAttr a) {
         r.kind = Kind::Whiten;
         r.name = a.getResult().str();

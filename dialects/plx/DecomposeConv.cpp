@@ -6,7 +6,9 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "runtime/io/Spectrum.h"
 
+#include <cmath>
 #include <limits>
 
 using namespace mlir;
@@ -70,12 +72,54 @@ static Value unblocked(ImplicitLocOpBuilder &b, Value flat, ArrayRef<int64_t> ke
   return mapElements(b, sizes, elementOf(flat), {}, {}, read);
 }
 
+/// `[O, C, K...]` of a weight of spectra of `points` (Plx_ConvOp): `w[k] = sum_j Re(y[j] r_j^k)`.
+static Value fromSpectra(ImplicitLocOpBuilder &b, Value flat, ArrayRef<int64_t> kernel,
+                         int64_t points) {
+  constexpr int64_t kLanes = plexus::kSpectrumLanes;
+  const int64_t taps = kernel.back(), bins = points / 2, blocks = bins / kLanes;
+  const int64_t lines = ShapedType::getNumElements(kernel.drop_front().drop_back());
+  SmallVector<float> roots; // [blocks, 2, lanes, taps]
+  for (int64_t block = 0; block < blocks; ++block)
+    for (bool imag : {false, true})
+      for (int64_t lane = 0; lane < kLanes; ++lane)
+        for (int64_t k = 0; k < taps; ++k) {
+          double angle = plexus::spectrumRoot(bins, block * kLanes + lane) * static_cast<double>(k);
+          roots.push_back(static_cast<float>(imag ? -std::sin(angle) : std::cos(angle)));
+        }
+  auto matrix = RankedTensorType::get({blocks, 2, kLanes, taps}, b.getF32Type());
+  Value table = arith::ConstantOp::create(b, DenseElementsAttr::get(matrix, ArrayRef(roots)));
+  auto type = RankedTensorType::get({kernel[0], blocks, lines, 2, kLanes}, elementOf(flat));
+  ReassociationIndices all = llvm::to_vector(llvm::seq<int64_t>(0, 5));
+  Value spectra = tensor::ExpandShapeOp::create(b, type, flat, ArrayRef<ReassociationIndices>(all));
+  // Loops: filter, line, tap; block, part, lane.
+  SmallVector<OpFoldResult> sizes = {b.getIndexAttr(kernel[0]), b.getIndexAttr(lines),
+                                     b.getIndexAttr(taps)};
+  Value weight = reduceElements(b, sizes, b.getF32Type(), 0.0, 3, {spectra, table},
+                                {dimsMap(b, 6, {0, 3, 1, 4, 5}), dimsMap(b, 6, {3, 4, 5, 2})},
+                                [](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+                                  Value factor = convertFloat(b, v[0], v[1].getType());
+                                  return arith::AddFOp::create(
+                                      b, v[2], arith::MulFOp::create(b, factor, v[1]));
+                                });
+  SmallVector<ReassociationIndices> axes = {{0}, {}, {static_cast<int64_t>(kernel.size()) - 1}};
+  for (int64_t axis = 1; axis + 1 < static_cast<int64_t>(kernel.size()); ++axis)
+    axes[1].push_back(axis);
+  auto whole = RankedTensorType::get(kernel, b.getF32Type());
+  if (whole == weight.getType())
+    return weight;
+  return tensor::ExpandShapeOp::create(b, whole, weight, axes);
+}
+
 Values ConvOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
   WindowAxes axes = getAxes();
   SmallVector<int64_t> kernel = getKernelShape();
   int64_t spatial = axes.size(), rank = spatial + 2, loops = rank + 1 + spatial;
-  Value weight = getBlocked() ? unblocked(b, getWeight(), kernel, getGroups()) : getWeight();
+  Value weight = getWeight();
+  if (std::optional<uint64_t> points = getPoints())
+    weight = fromSpectra(b, weight, kernel, static_cast<int64_t>(*points));
+  else if (getBlocked())
+    weight = unblocked(b, weight, kernel, getGroups());
   Value input = padded(b, getInput(), axes, 0.0);
   // Loops: row, filter, windows...; channel of the group, kernel entries...
   auto dim = [&](int64_t loop) { return b.getAffineDimExpr(loop); };

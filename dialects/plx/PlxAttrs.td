@@ -188,6 +188,20 @@ def Plx_BoxRecipe
   let genVerifyDecl = 1;
 }
 
+def Plx_SpectrumRecipe
+    : Plx_UnaryRecipe<"SpectrumRecipe", "spectrum", (ins "int64_t":$points)> {
+  let summary = "what a convolution multiplies with the spectra of tiles of `points` samples, in f64";
+  let description = [{
+    The last axis [K] becomes [points], H = points / 2 complex numbers, real parts first:
+    `y[j] = 1 / H sum_k w[k] r_j^-k` for the H roots r_j of x^H = i, in the order of
+    `runtime/io/Spectrum.h`. A tile x of `points` real samples has the spectrum
+    `sum_{n < H} (x[n] + i x[n + H]) r_j^n`; the products' way back is `sum_k w[k] x[n + k]` for all n
+    whose window ends in the tile. `points` is a power of 2, at least 32 and at least K.
+  }];
+  let assemblyFormat = "`<` $points `,` $value `>`";
+  let genVerifyDecl = 1;
+}
+
 def Plx_EinsumRecipe
     : Plx_JoinRecipe<"EinsumRecipe", "einsum", (ins StringRefParameter<"letters of the axes">:$axes)> {
   let summary = "sum of products over named axes, in f64";

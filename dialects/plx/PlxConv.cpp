@@ -2,6 +2,8 @@
 #include "dialects/plx/PlxOps.h"
 #include "dialects/plx/Verify.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
+#include "runtime/io/Spectrum.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::plx;
@@ -109,6 +111,19 @@ WindowAxes ConvOp::getAxes() {
   return *inferAxes(*this, tensorType(getInput()), kernelShape(*this).drop_front(2));
 }
 
+static LogicalResult verifyPoints(ConvOp conv) {
+  int64_t points = *conv.getPoints();
+  WindowAxis last = conv.getAxes().back();
+  if (points < 2 * plexus::kSpectrumLanes || !llvm::isPowerOf2_64(points) || points < last.kernel)
+    return conv.emitOpError("'points' ")
+           << points << " must be a power of 2 of at least " << 2 * plexus::kSpectrumLanes
+           << " and not less than the " << last.kernel << " places of the kernel";
+  if (!conv.getBlocked() || conv.getGroups() != 1 || last.stride != 1 || last.dilation != 1)
+    return conv.emitOpError("'points' needs 'blocked', one group, and stride and dilation 1 along "
+                            "the last axis");
+  return success();
+}
+
 LogicalResult ConvOp::verify() {
   ArrayRef<int64_t> kernel = kernelShape(*this);
   RankedTensorType input = tensorType(getInput());
@@ -118,12 +133,16 @@ LogicalResult ConvOp::verify() {
   if (groups < 1 || kernel[0] % groups || kernel[1] * groups != input.getDimSize(1))
     return emitOpError("'weight' [") << kernel << "] in " << groups << " groups does not fit the "
                                      << input.getDimSize(1) << " channels of 'input'";
+  if (getPoints() && failed(verifyPoints(*this)))
+    return failure();
   if (getBlocked()) {
     RankedTensorType flat = tensorType(getWeight());
-    if (flat.getRank() != 1 || flat.getDimSize(0) != ShapedType::getNumElements(kernel))
-      return emitOpError("'weight' has type ")
-             << flat << ", expected a vector of the " << ShapedType::getNumElements(kernel)
-             << " elements that 'blocked' says";
+    int64_t elements = ShapedType::getNumElements(kernel);
+    if (std::optional<uint64_t> points = getPoints())
+      elements = elements / kernel.back() * static_cast<int64_t>(*points);
+    if (flat.getRank() != 1 || flat.getDimSize(0) != elements)
+      return emitOpError("'weight' has type ") << flat << ", expected a vector of the " << elements
+                                               << " elements that 'blocked' says";
   }
   if (!getBias())
     return success();

@@ -18,6 +18,12 @@ def Plx_ConvOp : Plx_ComputeOp<"conv", [InferTypeOpAdaptor]> {
     made by `plx-block-convolutions`: the filters of a group in blocks of at most 8 of nearly equal size,
     in each block filters innermost.
 
+    `points = N` (with `blocked`, one group, stride and dilation 1 along the last axis): the weight is
+    spectra of N points (`#plx.spectrum`) for products with the spectra of tiles of the input's lines, made
+    by `plx-spectral-convolutions`: `[O, N / 32, C and K but the last, 2, 16]`, 16 real parts, then the
+    imaginary ones. What is computed is the same, in another order: the rounding of a result is relative to
+    the largest sample of its tile, and a NaN makes all results of its tile NaN.
+
     ```mlir
     %y = plx.conv %x, %w bias %b {pads_begin = array<i64: 0, 32>, pads_end = array<i64: 0, 32>}
       : (tensor<?x1x22x1000xf32>, tensor<8x1x1x64xf32>, tensor<8xf32>) -> tensor<?x8x22x1001xf32>
@@ -30,7 +36,7 @@ def Plx_ConvOp : Plx_ComputeOp<"conv", [InferTypeOpAdaptor]> {
                        OptionalAttr<DenseI64ArrayAttr>:$pads_end,
                        DefaultValuedAttr<I64Attr, "1">:$groups,
                        OptionalAttr<Plx_ActivationAttr>:$activation,
-                       OptionalAttr<DenseI64ArrayAttr>:$blocked);
+                       OptionalAttr<DenseI64ArrayAttr>:$blocked, OptionalAttr<I64Attr>:$points);
   let results = (outs Plx_Tensor:$result);
   let assemblyFormat = [{
     $input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)

@@ -2,7 +2,9 @@
 #include "dialects/plx/PlxDialect.h"
 #include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/IR/Diagnostics.h"
+#include "runtime/io/Spectrum.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlir::plx;
@@ -247,6 +249,27 @@ FailureOr<RankedTensorType> BoxRecipeAttr::inferType(RankedTensorType, EmitError
   if (failed(type) || failed(checkAxis(getAxis(), *type, emitError)))
     return failure();
   return resized(*type, getAxis(), type->getDimSize(getAxis()) + getCount() - 1);
+}
+
+LogicalResult SpectrumRecipeAttr::verify(EmitError emitError, int64_t points, Attribute) {
+  if (points < 2 * plexus::kSpectrumLanes || !llvm::isPowerOf2_64(points))
+    return emitError() << "#plx.spectrum needs a power of 2 of at least "
+                       << 2 * plexus::kSpectrumLanes << " points, found " << points;
+  return success();
+}
+
+FailureOr<RankedTensorType> SpectrumRecipeAttr::inferType(RankedTensorType,
+                                                          EmitError emitError) const {
+  FailureOr<RankedTensorType> type = inferNestedRecipe(getValue(), {}, emitError);
+  if (failed(type) || failed(checkAxis(0, *type, emitError)))
+    return failure();
+  int64_t last = type->getRank() - 1;
+  if (type->getDimSize(last) > getPoints()) {
+    emitError() << "#plx.spectrum of " << getPoints() << " points does not hold the last axis of "
+                << *type;
+    return failure();
+  }
+  return resized(type->clone(Float32Type::get(getContext())), last, getPoints());
 }
 
 FailureOr<RankedTensorType> RenormRecipeAttr::inferType(RankedTensorType expected,

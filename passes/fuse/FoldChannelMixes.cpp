@@ -159,10 +159,10 @@ private:
     auto lines = RankedTensorType::get({type.getDimSize(0), 1, n.channels, n.samples},
                                        type.getElementType());
     Value input = plx::ReshapeOp::create(builder, loc, lines, mix.getInput());
-    auto made =
-        plx::ConvOp::create(builder, loc, input, weight, bias, conv.getStridesAttr(),
-                            conv.getDilationsAttr(), conv.getPadsBeginAttr(), conv.getPadsEndAttr(),
-                            conv.getGroupsAttr(), conv.getActivationAttr(), DenseI64ArrayAttr());
+    auto made = plx::ConvOp::create(builder, loc, input, weight, bias, conv.getStridesAttr(),
+                                    conv.getDilationsAttr(), conv.getPadsBeginAttr(),
+                                    conv.getPadsEndAttr(), conv.getGroupsAttr(),
+                                    conv.getActivationAttr(), DenseI64ArrayAttr(), IntegerAttr());
     Operation *last = conv.getInput().getDefiningOp();
     conv.getResult().replaceAllUsesWith(made.getResult());
     conv.erase();

@@ -111,7 +111,7 @@ private:
     return plx::ConvOp::create(builder, loc, draft.input, weight, bias, list(strides, 1),
                                list(dilations, 1), list(begin, 0), list(end, 0),
                                builder.getI64IntegerAttr(draft.groups), activation,
-                               DenseI64ArrayAttr());
+                               DenseI64ArrayAttr(), IntegerAttr());
   }
 
   static std::string letters(size_t count) { return std::string("hijkl").substr(0, count); }

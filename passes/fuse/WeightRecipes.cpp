@@ -19,6 +19,9 @@ Attribute Recipes::scale(double factor, Attribute of) const {
 Attribute Recipes::box(int64_t axis, int64_t count, Attribute of) const {
   return plx::BoxRecipeAttr::get(context, axis, count, of);
 }
+Attribute Recipes::spectrum(int64_t points, Attribute of) const {
+  return plx::SpectrumRecipeAttr::get(context, points, of);
+}
 Attribute Recipes::concat(int64_t axis, ArrayRef<Attribute> parts) const {
   return plx::ConcatAttr::get(context, axis, parts);
 }

@@ -16,6 +16,7 @@ struct Recipes {
   mlir::Attribute sum(llvm::ArrayRef<mlir::Attribute> parts) const;
   mlir::Attribute scale(double factor, mlir::Attribute of) const;
   mlir::Attribute box(int64_t axis, int64_t count, mlir::Attribute of) const;
+  mlir::Attribute spectrum(int64_t points, mlir::Attribute of) const;
   mlir::Attribute concat(int64_t axis, llvm::ArrayRef<mlir::Attribute> parts) const;
   mlir::Attribute slice(int64_t axis, int64_t begin, int64_t size, mlir::Attribute of) const;
   mlir::Attribute transpose(llvm::ArrayRef<int64_t> order, mlir::Attribute of) const;

@@ -5,6 +5,8 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/lower/cpu/SegmentLowering.h"
 #include "passes/lower/cpu/emit/Conv.h"
+#include "passes/lower/cpu/emit/ConvSpectrum.h"
+#include "passes/lower/cpu/emit/Pool.h"
 
 using namespace mlir;
 
@@ -48,11 +50,32 @@ emit::ConvShape shapeOf(plx::ConvOp op) {
   std::tie(shape.height, shape.width) = planar(op.getAxes());
   shape.activation = op.getKind();
   // Lines of a map that is read entry by entry are one line.
-  if (shape.height.isTrivial() && shape.width.isTrivial()) {
+  if (!op.getPoints() && shape.height.isTrivial() && shape.width.isTrivial()) {
     shape.width.input *= shape.height.input;
     shape.height.input = 1;
   }
   return shape;
+}
+
+/// Transforms of all tiles of the lines, then products and the way back.
+void lowerSpectra(SegmentLowering &segment, plx::ConvOp op, const emit::ConvShape &shape,
+                  Value rows, Value input, Value weight, Value bias, Value result) {
+  Location loc = op.getLoc();
+  OpBuilder &b = segment.builder();
+  emit::SpectralConv conv{shape, {shape.width, static_cast<int64_t>(*op.getPoints())}};
+  auto type = MemRefType::get({ShapedType::kDynamic, conv.spectraElements()}, b.getF32Type());
+  Value spectra = flat(segment, loc, segment.allocate(type, rows));
+  // Vector operations of a tile's transform, and of its products with a filter.
+  int64_t points = conv.tiles.points, lanes = segment.isa().lanes();
+  int64_t transform = points * (llvm::Log2_64(points) + 3) * 2 / lanes;
+  segment.emitParallel(
+      transform, [&] { emit::emitSpectra(b, loc, segment.isa(), conv, rows, input, spectra); });
+  int64_t products = 2 * points * shape.channels * shape.height.kernel / lanes;
+  segment.emitParallel(8 * (products + transform), [&] {
+    emit::emitConvSpectrum(b, loc, segment.isa(), conv, rows, spectra, weight, bias, result);
+  });
+  segment.report(op, "generated",
+                 "spectra of tiles of " + std::to_string(conv.tiles.points) + " samples");
 }
 
 LogicalResult lowerConv(SegmentLowering &segment, plx::ConvOp op) {
@@ -72,6 +95,10 @@ LogicalResult lowerConv(SegmentLowering &segment, plx::ConvOp op) {
   Value weight = segment.buffer(op.getWeight());
   Value bias = op.getBias() ? segment.buffer(op.getBias()) : Value();
   Value result = flat(segment, loc, segment.allocateLike(op.getResult(), op.getInput()));
+  if (op.getPoints()) {
+    lowerSpectra(segment, op, shape, rows, input, weight, bias, result);
+    return success();
+  }
   int64_t lanes = segment.isa().lanes();
   int64_t tile = shape.work() / std::max<int64_t>(1, shape.filters * shape.height.result() *
                                                          shape.width.result() / (16 * lanes));
@@ -111,7 +138,9 @@ LogicalResult lowerPoolWindow(SegmentLowering &segment, plx::PoolWindowOp op) {
   segment.emitParallel(shape.width.result() * window, [&] {
     emit::emitPoolWindow(segment.builder(), loc, segment.isa(), shape, rows, input, result);
   });
-  segment.report(op, "generated", "each window in vectors along it");
+  segment.report(op, "generated",
+                 shape.acrossWindows(segment.isa()) ? "vectors of neighbouring windows"
+                                                    : "each window in vectors along it");
   return success();
 }
 

@@ -1,10 +1,12 @@
 //===- LowerSignals.cpp - filters and running norms -------------------------------------------===//
 // Handlers of brain's recurrences over samples: their states stay in registers, f64 vectors of
-// channels.
+// channels; and of covariances of windows.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/brain/BrainOps.h"
 #include "dialects/brain/Sections.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/emit/Batch.h"
 #include "passes/lower/cpu/emit/Carry.h"
 
 using namespace mlir;
@@ -242,6 +244,141 @@ LogicalResult lowerSosFiltFilt(SegmentLowering &segment, brain::SosFiltFiltOp op
   return success();
 }
 
+//===--- Covariances --------------------------------------------------------------------------===//
+
+/// Sums in f64 over the samples of each sequence; some rows of a matrix share what they read.
+class Covariance {
+public:
+  Covariance(SegmentLowering &segment, brain::CovarianceOp op)
+      : segment(segment), op(op), code{segment.builder(), op.getLoc()},
+        channels(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)),
+        input(segment.buffer(op.getInput())), out(segment.allocate(op.getResult())),
+        sequences(segment.size(plx::SizeSymbol::Sequences)),
+        begins(emit::loadBatch(code.builder, code.loc, segment.batch()).tokenBegin) {
+    while (channels % rows)
+      --rows;
+  }
+
+  void emit() {
+    auto scratch = [&](ArrayRef<int64_t> row) {
+      SmallVector<int64_t> shape{ShapedType::kDynamic};
+      shape.append(row.begin(), row.end());
+      return segment.allocate(MemRefType::get(shape, code.builder.getF64Type()), sequences);
+    };
+    sums = scratch({channels, channels});
+    if (op.getCenter()) {
+      means = scratch({channels});
+      segment.emitParallel(kSamples * channels,
+                           [&] { code.parallel(sequences, [&](Value s) { emitMean(s); }); });
+    }
+    segment.emitParallel(kSamples * rows * channels, [&] {
+      code.parallel(code.mul(sequences, channels / rows), [&](Value item) {
+        emitRows(code.div(item, channels / rows), code.mul(code.rem(item, channels / rows), rows));
+      });
+    });
+    segment.emitParallel(2 * channels * channels,
+                         [&] { code.parallel(sequences, [&](Value s) { finish(s); }); });
+  }
+
+private:
+  static constexpr int64_t kSamples = 256; ///< Of a usual window: how much work an item is.
+
+  VectorType wide(VectorType type) const {
+    return code.vectorType(type.getNumElements(), code.builder.getF64Type());
+  }
+  Value border(Value number) const { return emit::loadI32(code.builder, code.loc, begins, number); }
+  Value add(Value x, Value y) const { return code.make<arith::AddFOp>(x, y); }
+  Value times(Value x, Value y) const { return code.make<arith::MulFOp>(x, y); }
+  Value number(double value) const { return code.constant(code.builder.getF64Type(), value); }
+  void eachPiece(llvm::function_ref<void(Value, VectorType)> body) const {
+    code.pieces(channels, segment.isa().lanes() / 2, body);
+  }
+
+  /// 1 / samples of a sequence.
+  Value inverse(Value sequence) const {
+    Value count = code.sub(border(code.add(sequence, 1)), border(sequence));
+    Value n = code.make<arith::SIToFPOp>(code.builder.getF64Type(), code.toI64(count));
+    return code.make<arith::DivFOp>(number(1), n);
+  }
+
+  void emitMean(Value sequence) const {
+    Value factor = inverse(sequence);
+    eachPiece([&](Value channel, VectorType type) {
+      Value zero = code.constant(wide(type), 0);
+      Value sum = code.loop(border(sequence), border(code.add(sequence, 1)), 1, zero,
+                            [&](Value token, ValueRange so) -> Code::Values {
+                              Value x = code.loadVector(type, input, {token, channel});
+                              return {add(so[0], code.make<arith::ExtFOp>(wide(type), x))};
+                            })[0];
+      Value each = code.make<vector::BroadcastOp>(wide(type), factor);
+      code.storeVector(times(sum, each), means, {sequence, channel});
+    });
+  }
+
+  void emitRows(Value sequence, Value first) const {
+    eachPiece([&](Value column, VectorType type) {
+      VectorType sumType = wide(type);
+      Value mean = means ? code.loadVector(sumType, means, {sequence, column}) : Value();
+      Code::Values start(rows, code.constant(sumType, 0)), own;
+      for (int64_t r = 0; r < rows && means; ++r)
+        own.push_back(code.loadScalar(means, {sequence, code.add(first, r)}));
+      Code::Values made = code.loop(
+          border(sequence), border(code.add(sequence, 1)), 1, start,
+          [&](Value token, ValueRange so) -> Code::Values {
+            Value x =
+                code.make<arith::ExtFOp>(sumType, code.loadVector(type, input, {token, column}));
+            if (mean)
+              x = code.make<arith::SubFOp>(x, mean);
+            Code::Values next;
+            for (int64_t r = 0; r < rows; ++r) {
+              Value y = code.make<arith::ExtFOp>(
+                  code.builder.getF64Type(), code.loadScalar(input, {token, code.add(first, r)}));
+              if (mean)
+                y = code.make<arith::SubFOp>(y, own[r]);
+              next.push_back(code.fma(code.make<vector::BroadcastOp>(sumType, y), x, so[r]));
+            }
+            return next;
+          });
+      for (int64_t r = 0; r < rows; ++r)
+        code.storeVector(made[r], sums, {sequence, code.add(first, r), column});
+    });
+  }
+
+  /// Divides by the number of samples, and moves towards the identity.
+  void finish(Value sequence) {
+    double w = op.getShrinkage().convertToDouble();
+    Value factor = inverse(sequence);
+    auto diagonal = [&](Value i) { return code.loadScalar(sums, {sequence, i, i}); };
+    Value trace = code.loop(
+        code.index(0), code.index(channels), 1, number(0),
+        [&](Value i, ValueRange so) -> Code::Values { return {add(so[0], diagonal(i))}; })[0];
+    Value more = times(trace, number(w / double(channels)));
+    code.loop(0, channels, 1, [&](Value i) {
+      eachPiece([&](Value column, VectorType type) {
+        Value sum = code.loadVector(wide(type), sums, {sequence, i, column});
+        Value shrunk = times(sum, code.constant(wide(type), 1 - w));
+        shrunk = times(shrunk, code.make<vector::BroadcastOp>(wide(type), factor));
+        code.storeVector(code.make<arith::TruncFOp>(type, shrunk), out, {sequence, i, column});
+      });
+      Value own = times(add(times(diagonal(i), number(1 - w)), more), factor);
+      code.make<memref::StoreOp>(code.make<arith::TruncFOp>(code.builder.getF32Type(), own), out,
+                                 ValueRange{sequence, i, i});
+    });
+  }
+
+  SegmentLowering &segment;
+  brain::CovarianceOp op;
+  Code code;
+  int64_t channels, rows = 4;
+  Value input, out, sequences, begins, sums, means;
+};
+
+LogicalResult lowerCovariance(SegmentLowering &segment, brain::CovarianceOp op) {
+  Covariance(segment, op).emit();
+  segment.report(op, "generated", "rows of each matrix in registers, in f64");
+  return success();
+}
+
 /// Samples are loaded as f32; a filter's sections and the extension fit registers and stack.
 bool isF32(Operation *op) {
   return cast<RankedTensorType>(op->getOperand(0).getType()).getElementType().isF32();
@@ -258,6 +395,7 @@ void addSignalHandlers(HandlerTable &table) {
   addHandler<brain::EmaStandardizeOp, lowerEma>(table, isF32);
   addHandler<brain::SosFilterOp, lowerSosFilter>(table, isF32);
   addHandler<brain::SosFiltFiltOp, lowerSosFiltFilt>(table, takesFiltFilt);
+  addHandler<brain::CovarianceOp, lowerCovariance>(table, isF32);
 }
 
 } // namespace plexus::compiler

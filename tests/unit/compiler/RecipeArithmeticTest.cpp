@@ -1,7 +1,9 @@
 // Recipes of arithmetic over random shapes, against plain loops, in ranges of any cut.
+#include "runtime/io/Spectrum.h"
 #include "tests/unit/compiler/MemoryTensors.h"
 
 #include <cmath>
+#include <complex>
 #include <gtest/gtest.h>
 
 using namespace plexus;
@@ -154,6 +156,35 @@ TEST(RecipeArithmetic, ConvolvesWithOnes) {
   }
 }
 
+TEST(RecipeArithmetic, TakesSpectraAtTheRootsOfI) {
+  Random random;
+  for (int64_t points : {32, 64, 128})
+    for (int64_t taps : {int64_t(1), int64_t(10), points}) {
+      const int64_t bins = points / 2;
+      Shape shape = random.shape(2), result = shape;
+      shape.push_back(taps);
+      result.push_back(points);
+      MemoryTensors t;
+      t.add("a", shape);
+      const Floats a = t.values("a");
+      std::vector<double> want(product(result));
+      for (int64_t j = 0; j < bins; ++j) {
+        const std::complex<double> root = std::polar(1.0, spectrumRoot(bins, j));
+        EXPECT_NEAR(std::abs(std::pow(root, bins) - std::complex<double>(0, 1)), 0, 1e-12) << j;
+        for (int64_t row = 0; row < product(shape) / taps; ++row) {
+          std::complex<double> sum = 0;
+          for (int64_t k = 0; k < taps; ++k)
+            sum += double(a[row * taps + k]) * std::pow(root, -static_cast<double>(k));
+          want[row * points + j] = sum.real() / double(bins);
+          want[row * points + bins + j] = sum.imag() / double(bins);
+        }
+      }
+      Recipe recipe = node(Recipe::Kind::Spectrum, {source("a")});
+      recipe.size = points;
+      expectNear(evaluate(recipe, t, result), want);
+    }
+}
+
 /// The sum over all values of all letters.
 std::vector<double> einsum(const std::string &axes, const MemoryTensors &t,
                            const std::map<char, int64_t> &sizes, Shape &result) {
@@ -247,6 +278,11 @@ TEST(RecipeArithmetic, RefusesPartsThatDoNotFit) {
   box.axis = 2;
   box.size = 3;
   EXPECT_TRUE(refused(box));
+  Recipe spectrum = node(Recipe::Kind::Spectrum, {source("a")});
+  spectrum.size = 2; // fewer points than taps
+  EXPECT_TRUE(refused(spectrum));
+  spectrum.size = 12; // no power of 2
+  EXPECT_TRUE(refused(spectrum));
 }
 
 } // namespace

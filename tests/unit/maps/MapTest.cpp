@@ -198,6 +198,83 @@ TEST(Maps, ConvolutionsEqualPlainLoops) {
   }
 }
 
+/// Sizes for which transforms are cheaper than the direct form (plx-spectral-convolutions).
+TEST(Maps, LargeConvolutionsEqualPlainLoops) {
+  Random random(5);
+  const Axis line{1, 1, 1, 1, 0, 0};
+  auto make = [&](int64_t channels, int64_t filters, Axis height, Axis width, bool biased) {
+    Case c;
+    c.channels = channels, c.filters = filters, c.height = height, c.width = width;
+    const int64_t taps = channels * height.kernel * width.kernel;
+    c.weight = random.floats(filters * taps);
+    for (float &w : c.weight)
+      w /= std::sqrt(static_cast<float>(taps));
+    if (biased)
+      c.bias = random.floats(filters);
+    return c;
+  };
+  check({make(22, 40, line, {276, 25, 1, 1, 0, 0}, true), // several tiles, a short last one
+         make(50, 33, line, {32, 10, 1, 1, 0, 0}, false), // one tile, as long as the line
+         make(40, 48, line, {17, 9, 1, 1, 4, 3}, true),   // padded
+         make(1, 20, {22, 22, 1, 1, 0, 0}, {150, 17, 1, 1, 0, 0}, true),  // over all sensors
+         make(9, 24, {12, 4, 2, 2, 1, 2}, {90, 31, 1, 1, 15, 15}, false), // lines of a map
+         make(31, 7, line, {200, 64, 1, 1, 0, 0}, true)},
+        7);
+}
+
+TEST(Maps, LongKernelsOfFewFiltersEqualPlainLoops) {
+  Random random(8);
+  std::vector<Case> cases;
+  for (int64_t kernel : {8, 16, 19, 64})
+    for (int64_t times : {1, 2}) {
+      Case c;
+      c.channels = c.groups = 3, c.filters = 3 * times;
+      c.height = {2, 1, 1, 1, 0, 0}, c.width = {300, kernel, 1, 1, kernel / 2, 0};
+      c.weight = random.floats(c.filters * kernel);
+      for (float &w : c.weight)
+        w /= std::sqrt(static_cast<float>(kernel));
+      cases.push_back(c);
+    }
+  check(cases, 9);
+}
+
+/// A convolution beside a wave of 10^4 times its signal: rounding is relative to the largest
+/// samples.
+TEST(Maps, LargeConvolutionsKeepTheirDigitsBesideLargeSamples) {
+  Random random(6);
+  Case c;
+  c.channels = 16, c.filters = 32;
+  c.height = {1, 1, 1, 1, 0, 0}, c.width = {300, 20, 1, 1, 0, 0};
+  c.weight = random.floats(c.filters * c.channels * c.width.kernel);
+  auto graph = plexus::Graph::create("wave");
+  ASSERT_TRUE(graph);
+  Builder b = graph->builder();
+  auto s = b.segment("conv", {Builder::rows({16, 1, 300})});
+  b.endSegment({brain::conv(b, s.args[0],
+                            b.param("w", b.constant(c.weight, {c.filters, c.channels, 1, 20})))});
+  auto in = b.schedule("forward", {"x"}, {Builder::rows({16, 1, 300})});
+  b.endSchedule({{"y", b.run("conv", -1, {in[0]})}});
+  auto model = graph->compile();
+  ASSERT_TRUE(model) << model.error().message;
+  Floats x = random.floats(c.inputElements());
+  double squares = 0; // Of the largest window, times those of a filter.
+  for (size_t i = 0; i < x.size(); ++i) {
+    x[i] += 1e4f * std::sin(0.3f * static_cast<float>(i));
+    squares += double(x[i]) * x[i];
+  }
+  const double scale = std::sqrt(squares / 15 * 20); // norms of 320 samples and of a filter
+  auto run = model->run({plexus::Input("x", x, {1, 16, 1, 300})});
+  ASSERT_TRUE(run) << run.error().message;
+  auto got = run->floats("y");
+  ASSERT_TRUE(got);
+  double worst = 0;
+  for (int64_t o = 0; o < c.filters; ++o)
+    for (int64_t q = 0; q < c.width.result(); ++q)
+      worst =
+          std::max(worst, std::abs((*got)[o * c.width.result() + q] - at(c, x.data(), o, 0, q)));
+  EXPECT_LT(worst, 1e-6 * scale);
+}
+
 TEST(Maps, PoolsEqualPlainLoops) {
   Random random(3);
   std::vector<Case> cases;

@@ -108,12 +108,16 @@ private:
     });
   }
 
-  /// First columns of the vectors of a tile; the last one of a line overlaps the one before it.
+  /// First columns of the vectors of a tile, neighbours where the line is that long; the last tile
+  /// of a line overlaps the one before it.
   Code::Values starts(Value tile, int64_t width) {
     Code::Values columns;
-    Value last = c.index(shape.width.result() - lanes), begin = c.mul(tile, width * lanes);
-    for (int64_t v = 0; v < width; ++v)
-      columns.push_back(c.min(c.add(begin, v * lanes), last));
+    int64_t all = width * lanes, results = shape.width.result();
+    Value begin = c.min(c.mul(tile, all), c.index(std::max<int64_t>(results - all, 0)));
+    for (int64_t v = 0; v < width; ++v) {
+      Value column = c.add(begin, v * lanes);
+      columns.push_back(results < all ? c.min(column, c.index(results - lanes)) : column);
+    }
     return columns;
   }
 
@@ -210,62 +214,6 @@ private:
 void emitConv(OpBuilder &builder, Location loc, const Isa &isa, const ConvShape &shape, Value rows,
               Value input, Value weight, Value bias, Value output) {
   ConvEmitter(builder, loc, isa, shape, input, weight, bias, output).emit(rows);
-}
-
-//===--- Pools --------------------------------------------------------------------------------===//
-
-namespace {
-
-/// Folds the lanes of a vector of a power of two, halves first.
-Value foldLanes(const Code &c, Value vector, function_ref<Value(Value, Value)> fold) {
-  for (int64_t half = cast<VectorType>(vector.getType()).getNumElements() / 2; half > 0;
-       half /= 2) {
-    auto part = [&](int64_t from) -> Value {
-      return c.make<vector::ExtractStridedSliceOp>(vector, ArrayRef<int64_t>{from},
-                                                   ArrayRef<int64_t>{half}, ArrayRef<int64_t>{1});
-    };
-    vector = fold(part(0), part(half));
-  }
-  return c.make<vector::ExtractOp>(vector, ArrayRef<int64_t>{0});
-}
-
-} // namespace
-
-void emitPoolWindow(OpBuilder &builder, Location loc, const Isa &isa, const PoolShape &shape,
-                    Value rows, Value input, Value output) {
-  Code c{builder, loc};
-  const plx::WindowAxis &h = shape.height, &w = shape.width;
-  auto fold = [&](Value x, Value y) -> Value {
-    return shape.isMax ? c.make<arith::MaximumFOp>(x, y).getResult()
-                       : c.make<arith::AddFOp>(x, y).getResult();
-  };
-  Value count = c.constant(builder.getF32Type(), double(h.kernel) * double(w.kernel));
-  c.parallel(c.mul(rows, shape.channels * h.result()), [&](Value item) {
-    Value map = c.div(item, h.result()), line = c.rem(item, h.result());
-    Value from = c.mul(c.add(c.mul(map, h.input), c.mul(line, h.stride)), w.input);
-    Value to = c.mul(item, w.result());
-    c.loop(0, w.result(), 1, [&](Value window) {
-      Value at = c.add(from, c.mul(window, w.stride)), total;
-      // Whole vectors of all lines, then what is left in ever smaller ones.
-      for (int64_t begin = 0; begin < w.kernel;) {
-        int64_t lanes = std::min<int64_t>(isa.lanes(), llvm::bit_floor(uint64_t(w.kernel - begin)));
-        int64_t vectors = lanes == isa.lanes() ? (w.kernel - begin) / lanes : 1;
-        Value sum;
-        for (int64_t y = 0; y < h.kernel; ++y)
-          for (int64_t v = 0; v < vectors; ++v) {
-            Value x =
-                c.loadVector(c.floats(lanes), input, c.add(at, y * w.input + begin + v * lanes));
-            sum = sum ? fold(sum, x) : x;
-          }
-        Value folded = foldLanes(c, sum, fold);
-        total = total ? fold(total, folded) : folded;
-        begin += vectors * lanes;
-      }
-      if (!shape.isMax)
-        total = c.make<arith::DivFOp>(total, count);
-      c.make<memref::StoreOp>(total, output, c.add(to, window));
-    });
-  });
 }
 
 } // namespace plexus::emit

@@ -39,18 +39,6 @@ void emitConv(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa, cons
               mlir::Value rows, mlir::Value input, mlir::Value weight, mlir::Value bias,
               mlir::Value output);
 
-/// A pool over windows without padding, dilation 1; `kind` says mean or max.
-struct PoolShape {
-  int64_t channels = 0;
-  mlir::plx::WindowAxis height, width;
-  bool isMax = false;
-};
-
-/// `input` [rows * channels * height * width] to `output` [rows * channels * results], flat f32.
-void emitPoolWindow(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
-                    const PoolShape &shape, mlir::Value rows, mlir::Value input,
-                    mlir::Value output);
-
 } // namespace plexus::emit
 
 #endif // PLEXUS_PASSES_LOWER_CPU_EMIT_CONV_H

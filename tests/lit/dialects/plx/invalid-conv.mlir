@@ -51,3 +51,41 @@ plx.model @m {
   // expected-error @+1 {{recipe gives 'tensor<8x6xf32>', expected the shape of 'tensor<8x4xf32>'}}
   plx.weight @w : tensor<8x4xf32> = #plx.box<1, 3, #plx.source<"a" : tensor<8x4xf32>>>
 }
+
+// -----
+
+plx.model @m {
+  // expected-error @+1 {{#plx.spectrum needs a power of 2 of at least 32 points, found 48}}
+  plx.weight @w : tensor<8x48xf32> = #plx.spectrum<48, #plx.source<"a" : tensor<8x4xf32>>>
+}
+
+// -----
+
+plx.model @m {
+  // expected-error @+1 {{#plx.spectrum of 32 points does not hold the last axis of 'tensor<8x40xf32>'}}
+  plx.weight @w : tensor<8x32xf32> = #plx.spectrum<32, #plx.source<"a" : tensor<8x40xf32>>>
+}
+
+// -----
+
+func.func @points(%x: tensor<?x2x50xf32>, %w: tensor<192xf32>) {
+  // expected-error @+1 {{'points' 24 must be a power of 2 of at least 32 and not less than the 4 places of the kernel}}
+  %0 = plx.conv %x, %w {blocked = array<i64: 4, 2, 4>, points = 24} : (tensor<?x2x50xf32>, tensor<192xf32>) -> tensor<?x4x47xf32>
+  return
+}
+
+// -----
+
+func.func @strided_points(%x: tensor<?x2x50xf32>, %w: tensor<256xf32>) {
+  // expected-error @+1 {{'points' needs 'blocked', one group, and stride and dilation 1 along the last axis}}
+  %0 = plx.conv %x, %w {blocked = array<i64: 4, 2, 4>, points = 32, strides = array<i64: 2>} : (tensor<?x2x50xf32>, tensor<256xf32>) -> tensor<?x4x24xf32>
+  return
+}
+
+// -----
+
+func.func @spectra(%x: tensor<?x2x50xf32>, %w: tensor<32xf32>) {
+  // expected-error @+1 {{'weight' has type 'tensor<32xf32>', expected a vector of the 256 elements that 'blocked' says}}
+  %0 = plx.conv %x, %w {blocked = array<i64: 4, 2, 4>, points = 32} : (tensor<?x2x50xf32>, tensor<32xf32>) -> tensor<?x4x47xf32>
+  return
+}

@@ -25,4 +25,15 @@ plx.model @m {
     %0 = brain.sos_filtfilt %x, %batch {padding = 9 : i64, sos = array<f64: 0.25, 0.5, 0.25, 1.0, -0.2, 0.1>} : (tensor<?x16xf32>, !plx.batch) -> tensor<?x16xf32>
     plx.return %0 : tensor<?x16xf32>
   }
+  // Two rows of a matrix are summed at once; its diagonal is moved last.
+  // CHECK-LABEL: func.func private @covariance
+  // CHECK: memref.alloc({{.*}}) : memref<?x22x22xf64>
+  // CHECK: memref.alloc({{.*}}) : memref<?x22xf64>
+  // CHECK: scf.for {{.*}} -> (vector<8xf64>, vector<8xf64>)
+  // CHECK: arith.truncf {{.*}} vector<8xf64> to vector<8xf32>
+  // CHECK: arith.truncf {{.*}} f64 to f32
+  plx.segment @covariance(%x: tensor<?x22xf32>, %batch: !plx.batch) -> tensor<?x22x22xf32> {
+    %0 = brain.covariance %x, %batch {center, shrinkage = 0.1 : f64} : (tensor<?x22xf32>, !plx.batch) -> tensor<?x22x22xf32>
+    plx.return %0 : tensor<?x22x22xf32>
+  }
 }
