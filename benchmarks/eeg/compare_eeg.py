@@ -25,7 +25,7 @@ PEERS = {"plexus": "plexus_peer", "openvino": "openvino_peer", "onnxruntime": "o
 
 
 def start(a, name, folder, threads):
-    env = {"PLEXUS_BINARY": a.plexus, "OMP_WAIT_POLICY": "passive"}
+    env = {"PLEXUS_BINARY": a.plexus}
     # Compiling is not measured: threads that wait for each other need all cores, and no priority.
     maker = turns.Peer(a.python, PEERS[name], [], env, a.log, a.limit)
     try:

@@ -257,6 +257,12 @@ int64_t BoundInput::firstNan() const {
   return found == end ? -1 : found - begin;
 }
 
+const void *BoundInput::wholeRow() const {
+  bool whole = tensor_ && frameDim_ < 0 && sizes_ == layout_.type->shape &&
+               rowStrides_ == denseStrides(layout_.type->shape);
+  return whole ? tensor_->data.get() : nullptr;
+}
+
 /// Copies dimensions dim.. of a row; what the tensor has not is zeros.
 uint32_t *BoundInput::copy(const uint32_t *from, size_t dim, const Gathering &g,
                            uint32_t *to) const {

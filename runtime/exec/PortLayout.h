@@ -71,6 +71,9 @@ public:
   /// zeros. `zeroed`: they are there already.
   void gather(int64_t b, int64_t index, int64_t samples, void *row, bool zeroed = false) const;
 
+  /// The tensor's own memory where it is one row of the declared shape, in its order; else null.
+  const void *wholeRow() const;
+
   const std::string &name() const { return name_; }
   const PortLayout &layout() const { return layout_; }
   /// Index of the first element that is NaN, or -1.

@@ -271,6 +271,8 @@ Status SequenceRun::addLanes(std::span<const SequenceId> ids, int64_t begin, int
 
 /// The one row of input `i`, which has none of its own for each token or sequence.
 Expected<const void *> SequenceRun::gatherWhole(size_t i) {
+  if (const void *own = inputs_[i].wholeRow())
+    return own;
   auto &memory = wholes_[i];
   auto elements =
       static_cast<size_t>(std::max<int64_t>(inputs_[i].layout().type->rowElements(), 1));

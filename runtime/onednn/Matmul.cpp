@@ -22,17 +22,23 @@ constexpr std::array<int64_t, 6> kBuckets = {16, 32, 64, 128, 256, 512};
 constexpr int64_t kPanelBytes = int64_t(8) << 20;
 constexpr int64_t kMostPanelBlocks = 16;
 
+/// Products of so many multiplications (some 8 us in f32) stay on the calling thread: handing their
+/// rows to other cores, and their results back, costs more than is saved.
+constexpr int64_t kSmallProduct = int64_t(1) << 20;
+
 /// Everything that a primitive is made for.
 struct PrimitiveKey {
   int64_t m, n, k, xStride, outStride;
   int32_t layout;
   auto operator<=>(const PrimitiveKey &) const = default;
+  bool isSmall() const { return m * n * k <= kSmallProduct; }
 };
 
 struct Product {
   dnnl::matmul primitive;
   memory x, weight, out;
   std::string implementation; ///< impl_info_str; empty where there is no fast code.
+  bool isSmall = false;
 };
 
 /// The activations' type that goes with a layout on the direct path.
@@ -67,7 +73,22 @@ struct MatmulEngine::Impl {
       : pool(p), acceptReference(reference), engine(dnnl::engine::kind::cpu, 0),
         stream(engine, dnnl::stream::flags::in_order) {}
 
+  /// Primitives are made for a number of threads, and run with it.
+  struct Threads {
+    Threads(const ThreadPool &pool, bool alone) : pool(pool), alone(alone) {
+      if (alone)
+        pool.applyToCallingThread(1);
+    }
+    ~Threads() {
+      if (alone)
+        pool.applyToCallingThread();
+    }
+    const ThreadPool &pool;
+    bool alone;
+  };
+
   Product make(const PrimitiveKey &key) {
+    Threads threads(pool, key.isSmall());
     auto tag = key.layout == PLX_LAYOUT_BF16 ? memory::format_tag::BA16a64b2a
                                              : memory::format_tag::BA16a64b;
     auto type = typeOf(key.layout);
@@ -75,6 +96,7 @@ struct MatmulEngine::Impl {
     memory::desc weight({key.k, key.n}, type, tag);
     memory::desc out({key.m, key.n}, memory::data_type::f32, memory::dims{key.outStride, 1});
     Product product;
+    product.isSmall = key.isSmall();
     dnnl::matmul::primitive_desc desc(engine, x, weight, out, dnnl::primitive_attr(), true);
     if (!desc)
       return product;
@@ -117,6 +139,7 @@ struct MatmulEngine::Impl {
     dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, product.x.get()},
                               {DNNL_ARG_WEIGHTS, product.weight.get()},
                               {DNNL_ARG_DST, product.out.get()}};
+    Threads threads(pool, product.isSmall);
     dnnl_status_t status = dnnl_primitive_execute(product.primitive.get(), stream.get(), 3, args);
     if (status != dnnl_success)
       return error(Code::Internal)

@@ -133,7 +133,9 @@ ThreadPool::ThreadPool(int threads) : cores_(physicalCores()) {
 }
 ThreadPool::~ThreadPool() = default;
 
-void ThreadPool::applyToCallingThread() const { omp_set_num_threads(threads()); }
+void ThreadPool::applyToCallingThread(int most) const {
+  omp_set_num_threads(std::min(threads(), most));
+}
 
 #else
 
@@ -203,7 +205,7 @@ void ThreadPool::runParts(Job &job) {
   w.done.wait(lock, [&] { return w.left == 0; });
 }
 
-void ThreadPool::applyToCallingThread() const { omp_set_num_threads(1); }
+void ThreadPool::applyToCallingThread(int) const { omp_set_num_threads(1); }
 
 #endif
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <climits>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -32,8 +33,9 @@ public:
   /// Inline when n <= grain. Bodies do not call parallelFor.
   void parallelFor(Body body, void *ctx, int64_t n, int64_t grain);
 
-  /// Tells libgomp's other users on the calling thread (oneDNN) this pool's thread count.
-  void applyToCallingThread() const;
+  /// Tells libgomp's other users on the calling thread (oneDNN) this pool's thread count, or `most`
+  /// where that is less.
+  void applyToCallingThread(int most = INT_MAX) const;
   /// Binds the calling thread to the first core, if the pool binds its threads: it does when it
   /// has a thread for every core and OMP_PROC_BIND leaves the choice to us.
   void pinCallingThread() const;

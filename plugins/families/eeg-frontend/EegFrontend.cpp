@@ -32,7 +32,13 @@ struct FrontEnd {
     static constexpr std::pair<const char *, filters::Kind> kinds[] = {
         {"butter", filters::Kind::Butterworth},
         {"cheby1", filters::Kind::Chebyshev1},
-        {"cheby2", filters::Kind::Chebyshev2}};
+        {"cheby2", filters::Kind::Chebyshev2},
+        {"ellip", filters::Kind::Elliptic},
+        {"bessel", filters::Kind::Bessel}};
+    static constexpr std::pair<const char *, filters::BesselNorm> norms[] = {
+        {"phase", filters::BesselNorm::Phase},
+        {"delay", filters::BesselNorm::Delay},
+        {"mag", filters::BesselNorm::Magnitude}};
     static constexpr std::pair<const char *, filters::Pass> passes[] = {
         {"lowpass", filters::Pass::Low},
         {"highpass", filters::Pass::High},
@@ -47,6 +53,8 @@ struct FrontEnd {
     d.ripple = c.number("ripple", d.ripple);
     d.attenuation = c.number("attenuation", d.attenuation);
     choose("design", "butter", kinds, d.kind);
+    if (d.kind == filters::Kind::Bessel)
+      choose("norm", "phase", norms, d.norm);
     choose("btype", d.band.size() == 1 ? "lowpass" : "bandpass", passes, d.pass);
     return d;
   }
