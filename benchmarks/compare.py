@@ -28,7 +28,8 @@ from workloads import families  # noqa: E402
 
 # Module, and what it is called.
 PEERS = {"plexus": "plexus_peer", "plexus int8": "plexus_int8_peer", "llama.cpp": "llamacpp_peer",
-         "openvino": "openvino_peer", "onnxruntime": "onnxruntime_peer", "torch": "torch_peer"}
+         "openvino": "openvino_peer", "openvino bf16": "openvino_bf16_peer",
+         "onnxruntime": "onnxruntime_peer", "torch": "torch_peer"}
 
 
 class Run:

@@ -19,6 +19,7 @@ WEIGHTS = {"causal": {"f32": "f32", "bf16": "f16", "q8": "int8 per channel, embe
            "net": {"f32": "f32"}}
 FORMAT = {"f32": ["fp32"], "bf16": ["fp16"], "q8": ["int8"],
           "q4": ["int4", "--group-size", "128", "--ratio", "1.0"]}
+FLOATS = "activations not rounded to bytes"
 HEAD_BITS = {"f32": 32, "bf16": 16, "q8": 8, "q4": 8}
 BITS = {"f32": 32, "bf16": 16, "q8": 8, "q4": 4.125}
 
@@ -75,6 +76,8 @@ def convert_encoder(source, weights, path, folder):
 def settings(built, threads):
     """f32 weights are computed with as such; otherwise the precision is the peer's own choice."""
     chosen = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY"}
+    if FLOATS in built.stored:
+        chosen["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = "0"
     return chosen | ({"INFERENCE_PRECISION_HINT": "f32"} if built.stored == "f32" else {})
 
 

@@ -27,10 +27,12 @@ constexpr double kTanhTail[] = {-0.3333328392, 0.1333149125, -0.05374349527, 0.0
 constexpr double kLogTail[] = {0.3333331044,  -0.2499998663, 0.200022267,
                                -0.1666924946, 0.1421865543,  -0.1238437034,
                                0.1187301635,  -0.1178969537, 0.06915146534};
-constexpr double kErfOdd[] = {1.128379166,    -0.3761262714,    0.1128360017,  -0.0268544445,
-                              0.005189535193, -0.0008020840099, 7.88911588e-05};
-constexpr double kLogErfc[] = {-0.0003537075053, -1.127040086,    -0.6382255923,  -0.1030374445,
-                               0.02180535558,    -0.002939616872, 0.0001855750122};
+// erf(x) = x p(x^2) / q(x^2) up to kErfEnd, where f32 cannot tell it from 1.
+constexpr double kErfP[] = {1.128379022,    0.1927646463,    0.0530605479,
+                            0.003868348949, 0.0002874793097, 2.034723637e-06};
+constexpr double kErfQ[] = {
+    1, 0.5041648863, 0.1150848523, 0.01517234031, 0.001188119259, 3.807051804e-05};
+constexpr double kErfEnd = 3.92;
 constexpr double kLn2 = 0.69314718055994530942;
 constexpr double kLn2High = 0.693359375, kLn2Low = kLn2 - kLn2High;
 constexpr double kRoundF32 = 12582912.0;         // 1.5 * 2^23: adding it rounds to an integer
@@ -91,11 +93,10 @@ Value expandTanh(const Lanes &m, Value x) {
 }
 
 Value expandErf(const Lanes &m, Value x) {
-  Value magnitude = m.abs(x);
-  Value small = m.mul(x, m.polynomial(m.mul(x, x), kErfOdd));
-  Value tail = expandExp(m, m.polynomial(m.atMost(magnitude, 4.2), kLogErfc));
-  Value large = m.withSign(m.sub(m.number(1), tail), x);
-  return m.select(m.compare(Predicate::OLT, magnitude, 1), small, large);
+  Value inside = m.atLeast(m.atMost(x, kErfEnd), -kErfEnd), square = m.mul(inside, inside);
+  Value p = m.mul(inside, m.polynomial(square, kErfP));
+  Value result = m.div(p, m.polynomial(square, kErfQ));
+  return m.atLeast(m.atMost(result, 1), -1);
 }
 
 Value expandLog(const Lanes &m, Value x) {
