@@ -25,6 +25,10 @@ constexpr int64_t kManyIntegerRows = 96;
 /// Rows, and products of a row and a vector of columns, of a tile that keeps its sums in registers:
 /// as many integers and as many f32 besides the weights.
 constexpr int64_t kHeldRows = 6, kHeldSums = 12;
+/// k that such tiles take at a time: the columns of a block of so many lie in the first level.
+constexpr int64_t kHeldDepth = 256;
+/// Rows of a tile of the few.
+constexpr int64_t kWideRows = 8, kNarrowRows = 4;
 /// Bytes ahead of the record that is being read that are asked for: what comes while memory takes
 /// its time. (On Zen 5 a row of 4 bits took 1.36 times as long with 4096, 4 rows 1.2 times.)
 constexpr int64_t kAhead = 16384;
@@ -39,17 +43,19 @@ int64_t stepOf(const ProductSpec &spec) {
   return step;
 }
 
-/// Scratch of one row: q[paddedK] i8, then s[steps] f32, then sum q [steps] i32.
+/// Scratch of one row: q[paddedK] i8, then s[steps] f32, then sum q [steps] i32, then what a step's
+/// integer sums begin with [steps] i32.
 struct RowLayout {
   explicit RowLayout(const ProductSpec &spec) : step(stepOf(spec)) {
     int64_t paddedK = PackedGeometry(spec.form, spec.k).paddedK;
     steps = paddedK / step;
     scales = llvm::alignTo(paddedK, 4) / 4;
     sums = scales + steps;
-    bytes = llvm::alignTo(4 * (sums + steps), 64);
+    starts = sums + steps;
+    bytes = llvm::alignTo(4 * (starts + steps), 64);
   }
   int64_t step, steps;
-  int64_t scales, sums; ///< in elements of 4 bytes
+  int64_t scales, sums, starts; ///< in elements of 4 bytes
   int64_t bytes;
 };
 
@@ -68,11 +74,14 @@ private:
   void roundStep(Value row, Value step, int64_t columns, Value words);
   void emitBlock(Value block, const BlockSums &sums);
   void emitHeldBlock(Value block, const BlockSums &sums);
-  void emitHeldTile(Value block, int64_t rows, int64_t vectors, Value row, Value column,
-                    const BlockSums &sums);
+  Code::Values loadSums(const BlockSums &sums, int64_t rows, int64_t vectors, Value row,
+                        Value column) const;
+  void storeSums(llvm::ArrayRef<Value> values, const BlockSums &sums, int64_t rows, int64_t vectors,
+                 Value row, Value column) const;
   QuantBlock::Record recordOf(Value block, Value step) const;
   Code::Values viewsOf(const BlockSums &sums, int64_t rows, Value row) const;
-  void prefetch(const QuantBlock::Record &record, Value column, int64_t vectors);
+  void emitWideRows(Value block, Value row, const BlockSums &sums);
+  void prefetch(const QuantBlock::Record &record, Value column, int64_t vectors, int64_t ahead);
   void emitTile(const QuantBlock::Record &record, Value step, int64_t rows, int64_t vectors,
                 Value row, Value column, const BlockSums &sums);
   using Tile = llvm::SmallVector<QuadDot::Sum>;
@@ -93,6 +102,10 @@ private:
   int64_t tileVectors(int64_t rows) const {
     uint64_t budget = isa.vectorRegisters / 2;
     return std::min<int64_t>(kBlock / lanes, llvm::bit_floor(budget / rows));
+  }
+  /// What is taken off each value that is multiplied.
+  int64_t offset() const {
+    return (spec.form.zeros == PackedZeros::None ? spec.form.info().center : 0) + dots.offset();
   }
   Type i32() const { return code.builder.getI32Type(); }
   Type f32() const { return code.builder.getF32Type(); }
@@ -190,6 +203,9 @@ void IntegerEmitter::roundStep(Value row, Value step, int64_t columns, Value wor
   Value scaleBits = code.make<arith::BitcastOp>(i32(), scale);
   code.make<memref::StoreOp>(scaleBits, words, ValueRange{code.add(step, layout.scales)});
   code.make<memref::StoreOp>(total, words, ValueRange{code.add(step, layout.sums)});
+  // The offset of the stored values, and a center, come off: integers too.
+  Value start = code.make<arith::MulIOp>(total, code.constant(i32(), -double(offset())));
+  code.make<memref::StoreOp>(start, words, ValueRange{code.add(step, layout.starts)});
 }
 
 //===--- Products ---===//
@@ -211,52 +227,80 @@ Code::Values IntegerEmitter::viewsOf(const BlockSums &sums, int64_t rows, Value 
   return views;
 }
 
-/// Many rows: the block stays in cache, and is read once for each tile of rows.
+/// Many rows: some steps of a block stay in the first level of cache, and are read once for each
+/// tile of rows.
 void IntegerEmitter::emitHeldBlock(Value block, const BlockSums &sums) {
-  code.rowTiles(sums.rows, kHeldRows, [&](int64_t rows, Value row) {
-    int64_t vectors =
-        std::min<int64_t>(kBlock / lanes, llvm::bit_floor<uint64_t>(kHeldSums / rows));
-    code.loop(0, kBlock, vectors * lanes,
-              [&](Value column) { emitHeldTile(block, rows, vectors, row, column, sums); });
-  });
-  emitProductEpilogue(code, isa, spec, epilogue, block, sums);
-}
-
-void IntegerEmitter::emitHeldTile(Value block, int64_t rows, int64_t vectors, Value row,
-                                  Value column, const BlockSums &sums) {
-  Code::Values views = viewsOf(sums, rows, row);
-  Code::Values held(rows * vectors, code.constant(code.floats(lanes), 0));
-  held =
-      code.loop(code.index(0), code.index(layout.steps), 1, held, [&](Value step, ValueRange in) {
-        Code::Values next(in);
-        QuantBlock::Record record = recordOf(block, step);
-        Tile tile = multiplyStep(record, step, views, vectors, column);
-        addStep(next, tile, record, step, views, vectors, column);
-        return next;
-      });
-  forPlaces(rows, vectors, row, column,
-            [&](int64_t i, Value place) { code.storeVector(held[i], sums.memref, {place}); });
-}
-
-void IntegerEmitter::emitBlock(Value block, const BlockSums &sums) {
   fillZero(code, isa, sums);
-  code.loop(0, layout.steps, 1, [&](Value step) {
-    QuantBlock::Record record = recordOf(block, step);
-    code.rowTiles(sums.rows, 4, [&](int64_t rows, Value row) {
-      int64_t vectors = tileVectors(rows);
+  int64_t chunk = std::max<int64_t>(1, kHeldDepth / layout.step);
+  code.loop(0, layout.steps, chunk, [&](Value begin) {
+    Value end = code.min(code.add(begin, chunk), code.index(layout.steps));
+    code.rowTiles(sums.rows, kHeldRows, [&](int64_t rows, Value row) {
+      int64_t vectors =
+          std::min<int64_t>(kBlock / lanes, llvm::bit_floor<uint64_t>(kHeldSums / rows));
       code.loop(0, kBlock, vectors * lanes, [&](Value column) {
-        code.ifThen(code.less(row, code.index(1)), [&] { prefetch(record, column, vectors); });
-        emitTile(record, step, rows, vectors, row, column, sums);
+        Code::Values views = viewsOf(sums, rows, row);
+        Code::Values held = loadSums(sums, rows, vectors, row, column);
+        held = code.loop(begin, end, 1, held, [&](Value step, ValueRange in) {
+          Code::Values next(in);
+          QuantBlock::Record record = recordOf(block, step);
+          Tile tile = multiplyStep(record, step, views, vectors, column);
+          addStep(next, tile, record, step, views, vectors, column);
+          return next;
+        });
+        storeSums(held, sums, rows, vectors, row, column);
       });
     });
   });
   emitProductEpilogue(code, isa, spec, epilogue, block, sums);
 }
 
+/// Few rows. Four of them or less take a step of the weights after the other. Eight, where
+/// registers hold their sums, take half the columns in all steps, so that values of 4 bits are
+/// taken apart once for all rows; a block that was asked for a block earlier then lies in the
+/// second level.
+void IntegerEmitter::emitBlock(Value block, const BlockSums &sums) {
+  fillZero(code, isa, sums);
+  Value row = code.index(0), rest = sums.rows;
+  if (isa.vectorRegisters > 16) {
+    rest = code.rem(sums.rows, kWideRows);
+    Value wide = code.sub(sums.rows, rest);
+    code.loop(row, wide, kWideRows, [&](Value first) { emitWideRows(block, first, sums); });
+    row = wide;
+  }
+  code.ifThen(code.less(code.index(0), rest), [&] {
+    code.loop(0, layout.steps, 1, [&](Value step) {
+      QuantBlock::Record record = recordOf(block, step);
+      code.rowTiles(rest, kNarrowRows, [&](int64_t rows, Value offset) {
+        int64_t vectors = tileVectors(rows);
+        Value first = code.add(row, offset);
+        code.loop(0, kBlock, vectors * lanes, [&](Value column) {
+          code.ifThen(code.less(first, code.index(1)),
+                      [&] { prefetch(record, column, vectors, kAhead); });
+          emitTile(record, step, rows, vectors, first, column, sums);
+        });
+      });
+    });
+  });
+  emitProductEpilogue(code, isa, spec, epilogue, block, sums);
+}
+
+void IntegerEmitter::emitWideRows(Value block, Value row, const BlockSums &sums) {
+  int64_t vectors = tileVectors(kWideRows);
+  code.loop(0, kBlock, vectors * lanes, [&](Value column) {
+    code.loop(0, layout.steps, 1, [&](Value step) {
+      QuantBlock::Record record = recordOf(block, step);
+      code.ifThen(code.less(row, code.index(1)),
+                  [&] { prefetch(record, column, vectors, reader.geometry().blockBytes); });
+      emitTile(record, step, kWideRows, vectors, row, column, sums);
+    });
+  });
+}
+
 /// Asks for a step's worth of lines that come some records later, or a tile's share of them: all at
 /// once would hold up the loads behind them. (Tiles of several rows read a record in an order that
 /// hardware prefetchers do not follow.)
-void IntegerEmitter::prefetch(const QuantBlock::Record &record, Value column, int64_t vectors) {
+void IntegerEmitter::prefetch(const QuantBlock::Record &record, Value column, int64_t vectors,
+                              int64_t ahead) {
   int64_t bytes = layout.step / reader.unit() * reader.geometry().unitBytes;
   if (spec.form.group)
     bytes = reader.geometry().recordBytes;
@@ -264,7 +308,7 @@ void IntegerEmitter::prefetch(const QuantBlock::Record &record, Value column, in
   Value first = code.mul(code.div(column, columns), share);
   for (int64_t line = 0; line < share; line += 64)
     code.make<memref::PrefetchOp>(
-        operands.weight, ValueRange{code.add(code.add(record.values, first), kAhead + line)},
+        operands.weight, ValueRange{code.add(code.add(record.values, first), ahead + line)},
         /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
 }
 
@@ -273,11 +317,22 @@ void IntegerEmitter::emitTile(const QuantBlock::Record &record, Value step, int6
                               int64_t vectors, Value row, Value column, const BlockSums &sums) {
   Code::Values views = viewsOf(sums, rows, row);
   Tile tile = multiplyStep(record, step, views, vectors, column);
+  Code::Values values = loadSums(sums, rows, vectors, row, column);
+  addStep(values, tile, record, step, views, vectors, column);
+  storeSums(values, sums, rows, vectors, row, column);
+}
+
+Code::Values IntegerEmitter::loadSums(const BlockSums &sums, int64_t rows, int64_t vectors,
+                                      Value row, Value column) const {
   Code::Values values(rows * vectors);
   forPlaces(rows, vectors, row, column, [&](int64_t i, Value place) {
     values[i] = code.loadVector(code.floats(lanes), sums.memref, {place});
   });
-  addStep(values, tile, record, step, views, vectors, column);
+  return values;
+}
+
+void IntegerEmitter::storeSums(llvm::ArrayRef<Value> values, const BlockSums &sums, int64_t rows,
+                               int64_t vectors, Value row, Value column) const {
   forPlaces(rows, vectors, row, column,
             [&](int64_t i, Value place) { code.storeVector(values[i], sums.memref, {place}); });
 }
@@ -319,18 +374,12 @@ IntegerEmitter::Tile IntegerEmitter::multiplyStep(const QuantBlock::Record &reco
   return tile;
 }
 
-/// Sums begin with what the offset of the stored values, and a center, take off: integers too.
 IntegerEmitter::Tile IntegerEmitter::startTile(Value step, llvm::ArrayRef<Value> views,
                                                int64_t vectors) {
-  int64_t center = spec.form.zeros == PackedZeros::None ? spec.form.info().center : 0;
-  center += dots.offset();
   Tile tile;
   for (Value view : views) {
-    Value start = code.constant(i32(), 0);
-    if (center) {
-      Value total = code.loadScalar(view, {code.add(step, layout.sums)});
-      start = code.make<arith::MulIOp>(total, code.constant(i32(), static_cast<double>(-center)));
-    }
+    Value start =
+        offset() ? code.loadScalar(view, {code.add(step, layout.starts)}) : code.constant(i32(), 0);
     for (int64_t v = 0; v < vectors; ++v)
       tile.push_back({code.splat(lanes, start), {}, 0});
   }
