@@ -99,9 +99,10 @@ struct Generated {
 struct Kind {
   PackedForm form;
   ProductCompute compute;
+  bool manyPairs = false;
   std::string name() const {
     static const char *const kSuffixes[] = {"", ".dot", ".int8", ".int8"};
-    return form.spelling() + kSuffixes[static_cast<int>(compute)];
+    return form.spelling() + kSuffixes[static_cast<int>(compute)] + (manyPairs ? ".pairs" : "");
   }
 };
 
@@ -110,8 +111,11 @@ std::vector<Kind> kindsOf(const Isa &isa) {
   std::vector<Kind> kinds;
   for (PackedValues values : {PackedValues::F32, PackedValues::BF16, PackedValues::F16})
     kinds.push_back({{values}, ProductCompute::F32});
-  if (isa.bf16Dot)
-    kinds.push_back({{PackedValues::BF16}, ProductCompute::Bf16});
+  if (isa.bf16Dot) {
+    kinds.push_back({{PackedValues::BF16}, ProductCompute::Bf16, true});
+    for (const char *text : {"q8", "q4"})
+      kinds.push_back({*PackedForm::parse(text), ProductCompute::IntFew, true});
+  }
   for (const char *text : {"q8", "q8:channel", "q4", "q4m", "q4:128", "q4m:32/256", "q6:16/256"})
     for (ProductCompute compute : {ProductCompute::IntAlways, ProductCompute::F32})
       kinds.push_back({*PackedForm::parse(text), compute});
@@ -124,7 +128,7 @@ std::vector<char> anyWeight(const ProductSpec &spec) {
 }
 
 void benchFewRows(const Isa &isa, const Kind &kind) {
-  ProductSpec spec{2048, 32768, kind.form, false, kind.compute};
+  ProductSpec spec{2048, 32768, kind.form, false, kind.compute, kind.manyPairs};
   Generated product(isa, spec);
   std::vector<char> weight = anyWeight(spec);
   std::vector<float> x(16 * spec.k, 0.5f), out(16 * spec.n);
@@ -176,9 +180,7 @@ void benchManyRows(const Isa &isa) {
   double reference = oneDnnSeconds(m, k, n, x, w, out);
   std::printf("%.1f GFLOP/s;", flops / reference);
   for (const Kind &kind : kindsOf(isa)) {
-    ProductSpec spec{k, n, kind.form, false, kind.compute};
-    if (kind.compute == ProductCompute::Bf16)
-      continue; // of few rows only
+    ProductSpec spec{k, n, kind.form, false, kind.compute, kind.manyPairs};
     Generated product(isa, spec);
     std::vector<char> weight = anyWeight(spec);
     for (int64_t rows : {64, 512}) {
@@ -195,7 +197,7 @@ void benchManyRows(const Isa &isa) {
 void writeObjects(const std::string &prefix) {
   for (const Isa &isa : isas())
     for (const Kind &kind : kindsOf(isa)) {
-      ProductSpec spec{2048, 32768, kind.form, /*gated=*/false, kind.compute};
+      ProductSpec spec{2048, 32768, kind.form, /*gated=*/false, kind.compute, kind.manyPairs};
       Compiler compiler;
       std::string name = kind.name();
       std::replace(name.begin(), name.end(), '/', '_');

@@ -57,7 +57,7 @@ static int32_t noMatmul(void *self, const struct plx_matmul *args) {
   return kUnsupported;
 }
 
-static const plx_host kHost = {0, runInline, noMatmul, 0};
+static const plx_host kHost = {0, runInline, noMatmul, 0, 0};
 
 void plx_embed_close(plx_embed_session *s) {
   const plx_embed_model *m = &plx_embed_table;

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-#define PLX_CALL_VERSION 2
+#define PLX_CALL_VERSION 3
 
 /* Tokens of one key/value page. A page holds, for each layer of its state group,
  *   K: f32 [kvHeads][keyDim][PLX_PAGE_TOKENS]    (keys transposed: scores of neighbouring tokens
@@ -77,6 +77,8 @@ typedef struct plx_host {
   /* Called by profiling code alone (no artifact holds any): what `op` names begins now.
    * `op` lives as long as the code; its form is runtime/profile/OpText.h's. */
   void (*mark)(void *self, const char *op);
+  /* 1: matmul multiplies bf16 on a matrix unit (AMX), several times as fast as code with vectors. */
+  int64_t matrix_unit;
 } plx_host;
 
 /* Packed layouts of a product's weight, logical [K][N] (y = x W), zero-padded to whole blocks.

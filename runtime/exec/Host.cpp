@@ -17,6 +17,7 @@ Host::Host(ThreadPool &pool) : pool_(pool), matmul_(pool) {
     if (Profile *profile = Profile::active())
       profile->mark(op);
   };
+  table_.matrix_unit = hasMatrixUnit() ? 1 : 0;
 }
 
 } // namespace plexus

@@ -250,6 +250,16 @@ Status MatmulEngine::Impl::runPanels(const plx_matmul &args) {
   return Status::ok();
 }
 
+bool hasMatrixUnit() {
+  switch (dnnl::get_effective_cpu_isa()) {
+  case dnnl::cpu_isa::avx512_core_amx:
+  case dnnl::cpu_isa::avx512_core_amx_fp16:
+    return true;
+  default:
+    return false;
+  }
+}
+
 MatmulEngine::MatmulEngine(ThreadPool &pool, bool acceptReference)
     : impl_(std::make_unique<Impl>(pool, acceptReference)) {}
 MatmulEngine::~MatmulEngine() = default;

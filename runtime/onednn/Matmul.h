@@ -38,4 +38,7 @@ private:
   std::string lastError_;
 };
 
+/// Whether oneDNN multiplies bf16 on a matrix unit here (AMX).
+bool hasMatrixUnit();
+
 } // namespace plexus

@@ -48,6 +48,7 @@ static_assert(offsetof(plx_host, self) == word(HostField::Self));
 static_assert(offsetof(plx_host, parallel_for) == word(HostField::ParallelFor));
 static_assert(offsetof(plx_host, matmul) == word(HostField::Matmul));
 static_assert(offsetof(plx_host, mark) == word(HostField::Mark));
+static_assert(offsetof(plx_host, matrix_unit) == word(HostField::MatrixUnit));
 static_assert(offsetof(plx_kv, pages) == word(KvField::Pages));
 static_assert(offsetof(plx_kv, layer_offset) == word(KvField::LayerOffset));
 static_assert(offsetof(plx_matmul, weight) == word(MatmulField::Weight));
@@ -73,7 +74,7 @@ LLVM::LLVMStructType batchType(MLIRContext *context) {
   return structOf(context, "llllppppppppl"
                            "ppppp");
 }
-LLVM::LLVMStructType hostType(MLIRContext *context) { return structOf(context, "pppp"); }
+LLVM::LLVMStructType hostType(MLIRContext *context) { return structOf(context, "ppppl"); }
 LLVM::LLVMStructType kvType(MLIRContext *context) { return structOf(context, "pl"); }
 LLVM::LLVMStructType matmulType(MLIRContext *context) { return structOf(context, "lllplpiiplp"); }
 

@@ -35,7 +35,7 @@ enum class BatchField {
   CarryFrom,
   CarryTo
 };
-enum class HostField { Self, ParallelFor, Matmul, Mark };
+enum class HostField { Self, ParallelFor, Matmul, Mark, MatrixUnit };
 enum class KvField { Pages, LayerOffset };
 enum class MatmulField { M, N, K, X, XStride, Weight, Layout, Compute, Out, OutStride, Scratch };
 

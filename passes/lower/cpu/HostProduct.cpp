@@ -113,8 +113,8 @@ void HostProduct::emit(SegmentLowering &segment, OpBuilder &builder, Location lo
   if (pairs) {
     Value to = flat(rounded);
     parallel(operands.rows, spec.k, [&](Value row) {
-      emit::emitRoundedRow(code, segment.isa(), operands.x, row, spec.k, to, code.mul(row, depth()),
-                           depth());
+      emit::emitRoundedRow(code, segment.isa(), operands.x, row, spec.k, depth(), to,
+                           [&](Value at) { return code.add(code.mul(row, depth()), at); });
     });
   }
   Value x = address(pairs ? rounded : operands.x), flatSums = flat(sums);

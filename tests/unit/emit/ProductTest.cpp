@@ -18,7 +18,8 @@ using plexus::PackedZeros;
 
 namespace {
 
-constexpr int64_t kMostRows = 200;
+/// kMostPairRows: more than one pass takes.
+constexpr int64_t kMostRows = 200, kMostPairRows = 531;
 
 struct Case {
   int64_t k, n;
@@ -29,9 +30,10 @@ struct Case {
 /// out = x W (+ bias), or gate * up when gated.
 class Product {
 public:
-  Product(const Isa &isa, const Case &c, ProductCompute compute = ProductCompute::F32)
-      : spec{c.k, c.n, c.form, c.gated, compute}, weight(packed(spec, 1)),
-        bias(randomFloats(c.n, 2)), scratch(productScratch(spec).bytes(kMostRows) + 64) {
+  Product(const Isa &isa, const Case &c, ProductCompute compute = ProductCompute::F32,
+          bool manyPairs = false)
+      : spec{c.k, c.n, c.form, c.gated, compute, manyPairs}, weight(packed(spec, 1)),
+        bias(randomFloats(c.n, 2)), scratch(productScratch(spec).bytes(kMostPairRows) + 64) {
     code =
         compiler.compile(isa,
                          {compiler.stridedRows(c.k), compiler.index(), compiler.bytes(),
@@ -73,6 +75,12 @@ public:
       return sum(column) + bias[column];
     int64_t gate = column / 32 * 64 + column % 32;
     return sum(gate) * sum(gate + 32) + bias[column];
+  }
+
+  /// What is expected of pairs.
+  void roundWeights() {
+    for (float &value : weight.values)
+      value = fromBf16(toBf16(value));
   }
 
   /// All bytes of all values, whatever the form; scales stay.
@@ -157,6 +165,52 @@ TEST(Product, Bf16DotRoundsActivationsOnce) {
       ASSERT_EQ(std::memcmp(some.data(), all.data(), some.size() * sizeof(float)), 0);
     }
   }
+}
+
+void checkManyPairs(const Isa &isa, const Case &c, ProductCompute compute) {
+  SCOPED_TRACE("k=" + std::to_string(c.k) + " n=" + std::to_string(c.n) +
+               " form=" + c.form.spelling() + (c.gated ? " gated" : ""));
+  Product product(isa, c, compute, /*manyPairs=*/true);
+  product.roundWeights();
+  int64_t stride = c.k + 3;
+  std::vector<float> x = randomFloats(kMostPairRows * stride, 3), rounded = x;
+  for (float &value : rounded)
+    value = fromBf16(toBf16(value));
+  std::vector<float> all = product.run(x, kMostPairRows, stride);
+  for (int64_t row : {0, 5, 509, 513, 530})
+    for (int64_t column = 0; column < c.n; ++column) {
+      double want = product.expected(&rounded[row * stride], column);
+      double scale = c.gated ? c.k : std::sqrt(static_cast<double>(c.k));
+      ASSERT_NEAR(all[row * c.n + column], want, 1e-4 * (scale + std::abs(want)))
+          << "row " << row << " column " << column;
+    }
+  for (int64_t rows : {17, 64, 99, 512, 513}) {
+    std::vector<float> some = product.run(x, rows, stride);
+    ASSERT_EQ(std::memcmp(some.data(), all.data(), some.size() * sizeof(float)), 0)
+        << "bits differ with " << rows << " rows";
+  }
+}
+
+TEST(Product, ManyRowsMultiplyPairs) {
+  const Isa &isa = testIsas().front();
+  if (!isa.bf16Dot)
+    GTEST_SKIP() << "this machine has no AVX512_BF16";
+  for (auto [k, n] : {std::pair<int64_t, int64_t>{576, 192}, {300, 70}, {1, 1}, {33, 65}})
+    checkManyPairs(isa, {k, n, {PackedValues::BF16}}, ProductCompute::Bf16);
+  for (const char *text : {"q8", "q8:channel", "q4z:128", "q4m:32/256", "q6:16/256", "fp8", "fp4"})
+    checkManyPairs(isa, {300, 70, *PackedForm::parse(text)}, ProductCompute::F32);
+  checkManyPairs(isa, {576, 33, *PackedForm::parse("q4"), /*gated=*/true}, ProductCompute::IntFew);
+}
+
+TEST(Product, OfPairsIsTheSameForFewRowsAndMany) {
+  const Isa &isa = testIsas().front();
+  if (!isa.bf16Dot)
+    GTEST_SKIP() << "this machine has no AVX512_BF16";
+  Case c{600, 70, {PackedValues::BF16}};
+  Product product(isa, c, ProductCompute::Bf16, /*manyPairs=*/true);
+  std::vector<float> x = randomFloats(17 * c.k, 3), many = product.run(x, 17, c.k);
+  many.resize(16 * c.n);
+  EXPECT_EQ(product.run(x, 16, c.k), many);
 }
 
 /// Forms that between them have every kind of values, zeros, group and superblock.

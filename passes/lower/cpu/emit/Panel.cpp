@@ -7,39 +7,27 @@ using namespace mlir;
 
 namespace plexus::emit {
 
-/// Stores rows of a panel as they are decoded: each k, or two neighbours as one row of pairs.
-class PanelRows {
-public:
-  PanelRows(Code code, const PanelSpec &spec, Value panel, int64_t lanes)
-      : code(code), pairs(spec.pairs), lanes(lanes),
-        element(pairs ? Type(code.builder.getBF16Type()) : Type(code.builder.getF32Type())),
-        rows(code.view(panel, code.index(0), spec.blocks * spec.k * kPackedColumns, element)) {}
+PanelRows::PanelRows(Code code, bool pairs, Value panel, int64_t depth, int64_t lanes)
+    : code(code), pairs(pairs), lanes(lanes),
+      element(pairs ? Type(code.builder.getBF16Type()) : Type(code.builder.getF32Type())),
+      rows(code.view(panel, code.index(0), depth * kPackedColumns, element)) {}
 
-  /// Element vectors come in the order of k, beginning at an even one.
-  void store(Value k, Value column, Value value) {
-    if (!pairs) {
-      code.storeVector(value, rows, {code.add(code.mul(k, kPackedColumns), column)});
-      return;
-    }
-    value = code.make<arith::TruncFOp>(code.vectorType(lanes, element), value);
-    if (!even) {
-      even = value;
-      evenK = k;
-      return;
-    }
-    Value both = code.make<vector::InterleaveOp>(even, value);
-    // [k / 2][64][2]
-    code.storeVector(both, rows, {code.add(code.mul(evenK, kPackedColumns), code.mul(column, 2))});
-    even = {};
+void PanelRows::store(Value k, Value column, Value value) {
+  if (!pairs) {
+    code.storeVector(value, rows, {code.add(code.mul(k, kPackedColumns), column)});
+    return;
   }
-
-private:
-  Code code;
-  bool pairs;
-  int64_t lanes;
-  Type element;
-  Value rows, even, evenK;
-};
+  value = code.make<arith::TruncFOp>(code.vectorType(lanes, element), value);
+  if (!even) {
+    even = value;
+    evenK = k;
+    return;
+  }
+  Value both = code.make<vector::InterleaveOp>(even, value);
+  // [k / 2][64][2]
+  code.storeVector(both, rows, {code.add(code.mul(evenK, kPackedColumns), code.mul(column, 2))});
+  even = {};
+}
 
 void emitPanel(OpBuilder &builder, Location loc, const Isa &isa, const PanelSpec &spec,
                Value weight, Value first, Value count, Value panel) {
@@ -47,7 +35,7 @@ void emitPanel(OpBuilder &builder, Location loc, const Isa &isa, const PanelSpec
   Code code{builder, loc};
   int64_t lanes = isa.lanes();
   QuantBlock reader(code, spec.form, spec.k, weight, lanes);
-  PanelRows rows(code, spec, panel, lanes);
+  PanelRows rows(code, spec.pairs, panel, spec.blocks * spec.k, lanes);
   int64_t group = spec.form.group ? spec.form.group : spec.k;
   Value units = code.index(group / reader.unit());
   code.parallel(count, [&](Value block) {

@@ -2,6 +2,7 @@
 #ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_PANEL_H
 #define PLEXUS_PASSES_LOWER_CPU_EMIT_PANEL_H
 
+#include "passes/lower/cpu/emit/Code.h"
 #include "passes/lower/cpu/emit/Product.h"
 
 namespace plexus::emit {
@@ -17,6 +18,24 @@ struct PanelSpec {
   int64_t bytes() const { return blocks * k * kPackedColumns * (pairs ? 2 : 4); }
   /// Whether a panel has no padding: what else could be read as weights.
   bool fits() const { return k % 32 == 0 && (form.group == 0 || k % form.group == 0); }
+};
+
+/// Stores rows of 64 decoded columns, a vector of them at a time: each k as f32, or two neighbours
+/// as one row of bf16 pairs.
+class PanelRows {
+public:
+  /// `panel`: memref<?xi8> with room for `depth` k of 64 columns; the first row begins at k 0.
+  PanelRows(Code code, bool pairs, mlir::Value panel, int64_t depth, int64_t lanes);
+
+  /// Vectors of a column come in the order of k, beginning at an even one.
+  void store(mlir::Value k, mlir::Value column, mlir::Value value);
+
+private:
+  Code code;
+  bool pairs;
+  int64_t lanes;
+  mlir::Type element;
+  mlir::Value rows, even, evenK;
 };
 
 /// Decodes blocks [first, first + count) of `weight` (memref<?xi8>) to `panel` (memref<?xi8> of

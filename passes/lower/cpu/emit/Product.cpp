@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/Code.h"
 #include "passes/lower/cpu/emit/Pairs.h"
+#include "passes/lower/cpu/emit/Panel.h"
 #include "passes/lower/cpu/emit/ProductParts.h"
 #include "passes/lower/cpu/emit/QuantBlock.h"
 #include "llvm/Support/MathExtras.h"
@@ -20,18 +21,33 @@ namespace {
 constexpr int64_t kFewChunk = 32, kAhead = 16384;
 /// k and rows of one pass in the tiled variant: its panel stays in L2, a column group of it in L1.
 constexpr int64_t kManyChunk = 256, kManyRows = 192;
+/// Rows of one pass with pairs, which read a panel twice as fast: more share its decoding.
+constexpr int64_t kManyPairRows = 512;
 /// k of a panel for few rows: it stays in L1.
 constexpr int64_t kFewPanel = 64;
 
+/// Strips of kManyChunk k that activations are rounded to for many rows.
+int64_t stripCount(const ProductSpec &spec) {
+  return llvm::divideCeil(PackedGeometry(spec.form, spec.k).paddedK, kManyChunk);
+}
+
 /// A place that a register tile reads weights from.
 struct Source {
-  bool panel;     ///< f32, in the order of the tile; otherwise packed as spec.form says
-  Value memref;   ///< flat
-  Value base;     ///< first element of the tile's columns at unit `origin`
+  bool panel;        ///< f32, in the order of the tile; otherwise packed as spec.form says
+  Value memref;      ///< flat
+  Value base;        ///< first element of the tile's columns at unit `origin`
+  Value origin;      ///< in units
+  int64_t unit;      ///< k in an element
+  int64_t stride;    ///< elements from one unit to the next
+  Value ahead;       ///< what unit 0 of these columns asks for ahead; null: nothing
+  bool many = false; ///< rows come from strips
+};
+
+/// Activations as pairs of bf16: x[row, 2 unit] lies at row * stride + unit - origin.
+struct PairRows {
+  Value memref;   ///< flat, of i32
   Value origin;   ///< in units
-  int64_t unit;   ///< k in an element
-  int64_t stride; ///< elements from one unit to the next
-  Value ahead;    ///< what unit 0 of these columns asks for ahead; null: nothing
+  int64_t stride; ///< elements from one row to the next
 };
 
 /// Emits one product; the members are what its parts share.
@@ -44,7 +60,9 @@ public:
   void emitMany();
 
 private:
-  void roundActivations();
+  void roundFew();
+  void roundMany();
+  PairRows strip(Value begin, Value firstRow) const;
   void emitBlock(Value block, Value first, Value rowCount, int64_t maxRows, bool many);
   void emitStreamed(Value block, Value begin, Value end, Value rowCount, bool many);
   void emitPanel(Value block, Value begin, Value end, Value rowCount);
@@ -57,6 +75,7 @@ private:
                         Code::Values sums);
   Code::Values widen(Value packed);
   Value activation(const Source &source, Value row, Value unit, int64_t part);
+  void prefetchRows(Value row, Value unit);
   void prefetch(const Source &source, int64_t vectors, Value unit, int64_t unrolled);
 
   Source packedBlock(Value block) const;
@@ -79,12 +98,13 @@ private:
   int64_t unitK; ///< k in an element of the weight (bf16 pairs: 2)
   int64_t lanes;
   int64_t panelDepth = kManyChunk; ///< k of the panel
-  bool dots = false;               ///< the streaming variant of Bf16
+  bool dots = false;               ///< pairs are multiplied
   Type packedElement;
   Value weight; ///< the packed weight as a flat memref of elements
-  Value pairs;  ///< Bf16: [kFewRows][paddedK / 2] pairs of activations
-  Value sums;   ///< [rows][64] f32, on the stack
-  Value panel;  ///< [64 / width][panelDepth][width] f32, on the stack
+  PairRows pairs;
+  Value sums;       ///< [rows][64] f32, on the stack
+  Value panel;      ///< [64 / width][panelDepth][width] f32, or [panelDepth / 2][64] pairs; stack
+  Value panelBytes; ///< the same, of pairs
   Value firstRow;
 };
 
@@ -112,7 +132,7 @@ int64_t ProductEmitter::tileVectors(int64_t rows) const {
 bool ProductEmitter::usesPanel(bool many) const {
   if (spec.form.isQuantized())
     return true;
-  if (many)
+  if (many && !dots)
     return spec.form.values != PackedValues::F32 || panelWidth() != kBlock;
   return spec.form.values == PackedValues::BF16 && spec.k % 2 != 0 && !dots;
 }
@@ -125,32 +145,60 @@ Source ProductEmitter::packedBlock(Value block) const {
 void ProductEmitter::emitFew() {
   dots = spec.compute == ProductCompute::Bf16;
   if (dots)
-    roundActivations();
+    roundFew();
   code.parallel(code.index(spec.blocks()), [&](Value block) {
     emitBlock(block, code.index(0), operands.rows, kFewRows, /*many=*/false);
   });
 }
 
 void ProductEmitter::emitMany() {
-  dots = false;
+  dots = spec.manyPairs;
+  if (dots)
+    roundMany();
+  int64_t most = dots ? kManyPairRows : kManyRows;
   code.parallel(code.index(spec.blocks()), [&](Value block) {
-    code.loop(code.index(0), operands.rows, kManyRows, [&](Value row) {
-      Value count = code.min(code.sub(operands.rows, row), code.index(kManyRows));
-      emitBlock(block, row, count, kManyRows, /*many=*/true);
+    code.loop(code.index(0), operands.rows, most, [&](Value row) {
+      Value count = code.min(code.sub(operands.rows, row), code.index(most));
+      emitBlock(block, row, count, most, /*many=*/true);
     });
   });
 }
 
-/// pairs[row] = bf16 of x[row], zero padded to whole blocks.
-void ProductEmitter::roundActivations() {
+/// [kFewRows][paddedK] of the scratch = bf16 of x.
+void ProductEmitter::roundFew() {
   int64_t width = geometry.paddedK;
   Value rounded =
       code.view(operands.scratch, code.index(0), kFewRows * width, code.builder.getBF16Type());
   code.loop(code.index(0), operands.rows, 1, [&](Value row) {
-    emitRoundedRow(code, isa, operands.x, row, spec.k, rounded, code.mul(row, width), width);
+    emitRoundedRow(code, isa, operands.x, row, spec.k, width, rounded,
+                   [&](Value at) { return code.add(code.mul(row, width), at); });
   });
   Type pair = code.builder.getI32Type();
-  pairs = code.view(operands.scratch, code.index(0), kFewRows * width / 2, pair);
+  pairs = {code.view(operands.scratch, code.index(0), kFewRows * width / 2, pair), code.index(0),
+           width / 2};
+}
+
+/// [strips][rows][kManyChunk] of the scratch = bf16 of x: what a panel is multiplied with lies
+/// together, so that neither pages nor sets of a cache are shared by few lines of many rows.
+void ProductEmitter::roundMany() {
+  Value rounded = code.view(operands.scratch, code.index(0), kManyChunk * stripCount(spec),
+                            code.builder.getBF16Type());
+  Value stripSize = code.mul(operands.rows, kManyChunk);
+  code.parallel(operands.rows, [&](Value row) {
+    emitRoundedRow(code, isa, operands.x, row, spec.k, geometry.paddedK, rounded, [&](Value at) {
+      Value begin = code.mul(code.div(at, kManyChunk), stripSize);
+      return code.add(code.add(begin, code.mul(row, kManyChunk)), code.rem(at, kManyChunk));
+    });
+  });
+}
+
+/// The pairs of rows from `firstRow` in the strip that begins at k `begin`.
+PairRows ProductEmitter::strip(Value begin, Value firstRow) const {
+  Value row = code.add(code.mul(code.div(begin, kManyChunk), operands.rows), firstRow);
+  Value place = code.mul(row, 2 * kManyChunk);
+  return {
+      code.view(operands.scratch, place, kManyPairRows * kManyChunk / 2, code.builder.getI32Type()),
+      code.div(begin, 2), kManyChunk / 2};
 }
 
 /// All of K for `rowCount` rows from `first` and one block of columns, then their epilogue.
@@ -164,12 +212,19 @@ void ProductEmitter::emitBlock(Value block, Value first, Value rowCount, int64_t
   Type f32 = code.builder.getF32Type();
   code.stackScope([&] {
     sums = code.stackBuffer(maxRows * kBlock, f32);
-    if (paneled)
+    if (paneled && dots) {
+      panelBytes = code.stackBuffer(panelDepth * kBlock * 2, code.builder.getI8Type());
+      panel =
+          code.view(panelBytes, code.index(0), panelDepth / 2 * kBlock, code.builder.getI32Type());
+    } else if (paneled) {
       panel = code.stackBuffer(panelDepth * kBlock, f32);
+    }
     BlockSums block64{sums, first, rowCount};
     fillZero(code, isa, block64);
     code.loop(0, spec.k, chunk, [&](Value begin) {
       Value end = code.min(code.add(begin, chunk), code.index(spec.k));
+      if (many && dots)
+        pairs = strip(begin, first);
       if (paneled)
         emitPanel(block, begin, end, rowCount);
       else
@@ -188,6 +243,7 @@ void ProductEmitter::emitStreamed(Value block, Value begin, Value end, Value row
     int64_t vectors = tileVectors(rows);
     code.loop(0, kBlock, vectors * lanes, [&](Value column) {
       Source source = packedBlock(block);
+      source.many = many && dots;
       if (!many) {
         // The tile's share of a later chunk: that of its columns, as if they came first in it.
         int64_t chunkBytes = kFewChunk / unitK * kBlock * elementBytes();
@@ -203,17 +259,20 @@ void ProductEmitter::emitStreamed(Value block, Value begin, Value end, Value row
   });
 }
 
-/// Tiles that read the f32 panel, made from the block first.
+/// Tiles that read the panel, made from the block first.
 void ProductEmitter::emitPanel(Value block, Value begin, Value end, Value rowCount) {
   int64_t width = panelWidth();
   if (spec.form.isQuantized())
     decodePanel(block, begin, end);
   else
     packPanel(block, begin, end);
+  int64_t unit = dots ? 2 : 1;
+  Value first = code.div(begin, unit), last = code.ceilDiv(end, unit);
   code.loop(0, kBlock, width, [&](Value column) {
-    Source source{true, panel, code.mul(column, panelDepth), begin, 1, width, Value()};
+    Source source{true,    panel, code.mul(column, panelDepth / unit), first, unit, width,
+                  Value(), dots};
     code.rowTiles(rowCount, kTileRows, [&](int64_t rows, Value row) {
-      emitTile(source, rows, width / lanes, row, column, begin, end);
+      emitTile(source, rows, width / lanes, row, column, first, last);
     });
   });
 }
@@ -248,6 +307,13 @@ void ProductEmitter::decodePanel(Value block, Value begin, Value end) {
   auto decode = [&](Value index, Value first, Value units, Value origin) {
     QuantBlock::Record record = reader.record(block, index);
     code.loop(0, kBlock, lanes, [&](Value column) {
+      if (dots) {
+        PanelRows rows(code, /*pairs=*/true, panelBytes, panelDepth, lanes);
+        reader.decode(record, first, units, column, [&](Value k, Value element) {
+          rows.store(code.add(origin, k), column, element);
+        });
+        return;
+      }
       Value place = code.add(panelPlace(column), code.mul(origin, width));
       reader.decode(record, first, units, column, [&](Value k, Value element) {
         code.storeVector(element, panel, {code.add(place, code.mul(k, width))});
@@ -286,6 +352,8 @@ void ProductEmitter::emitTile(const Source &source, int64_t rows, int64_t vector
       next = multiply(source, rows, vectors, row, current, next);
       if (source.ahead)
         prefetch(source, vectors, current, u);
+      if (source.many && rows == kTileRows)
+        prefetchRows(row, current);
     }
     return next;
   });
@@ -298,7 +366,8 @@ void ProductEmitter::emitTile(const Source &source, int64_t rows, int64_t vector
 Value ProductEmitter::loadPacked(const Source &source, Value unit, int64_t vector) {
   Value offset = code.mul(code.sub(unit, source.origin), source.stride);
   Value place = code.add(code.add(source.base, offset), vector * lanes);
-  Type element = source.panel ? Type(code.builder.getF32Type()) : packedElement;
+  Type element =
+      source.panel ? cast<MemRefType>(source.memref.getType()).getElementType() : packedElement;
   return code.loadVector(code.vectorType(lanes, element), source.memref, {place});
 }
 
@@ -316,8 +385,8 @@ Code::Values ProductEmitter::widen(Value packed) {
 /// x[row, k], or a pair of them, in all lanes.
 Value ProductEmitter::activation(const Source &source, Value row, Value unit, int64_t part) {
   if (dots) {
-    Value place = code.add(code.mul(row, geometry.paddedK / 2), unit);
-    return code.splat(lanes, code.loadScalar(pairs, {place}));
+    Value place = code.add(code.mul(row, pairs.stride), code.sub(unit, pairs.origin));
+    return code.splat(lanes, code.loadScalar(pairs.memref, {place}));
   }
   Value k = code.add(code.mul(unit, source.unit), part);
   return code.splat(lanes, code.loadScalar(operands.x, {code.add(firstRow, row), k}));
@@ -343,6 +412,15 @@ Code::Values ProductEmitter::multiply(const Source &source, int64_t rows, int64_
   return tile;
 }
 
+/// Asks for a share of the next tile's activations and sums, which follow this tile's.
+void ProductEmitter::prefetchRows(Value row, Value unit) {
+  int64_t tile = kTileRows * pairs.stride, units = kManyChunk / 2;
+  Value turn = code.sub(unit, pairs.origin);
+  Value next =
+      code.add(code.mul(code.add(row, kTileRows), pairs.stride), code.mul(turn, tile / units));
+  code.make<memref::PrefetchOp>(pairs.memref, ValueRange{next}, false, 3, true);
+}
+
 /// Asks for the next chunk's lines in the order of memory, whatever the order of this chunk's
 /// tiles: a share of them at each unit. (In the order of the tiles, 16 columns of each row, 4 rows
 /// of f32 took 1.4 times as long on Zen 3: hardware prefetchers follow lines that come one after
@@ -364,11 +442,14 @@ void ProductEmitter::prefetch(const Source &source, int64_t vectors, Value unit,
 int64_t ProductSpec::weightBytes() const { return blocks() * PackedGeometry(form, k).blockBytes; }
 
 ProductScratch productScratch(const ProductSpec &spec) {
+  int64_t rowBytes = 0;
   if (spec.roundsToBytes())
-    return {integerScratchRowBytes(spec), spec.compute == ProductCompute::IntAlways};
-  if (spec.compute == ProductCompute::Bf16)
-    return {PackedGeometry(spec.form, spec.k).paddedK * 2, false};
-  return {};
+    rowBytes = integerScratchRowBytes(spec);
+  else if (spec.compute == ProductCompute::Bf16)
+    rowBytes = PackedGeometry(spec.form, spec.k).paddedK * 2;
+  if (spec.manyPairs)
+    return {std::max(rowBytes, stripCount(spec) * kManyChunk * 2), true};
+  return {rowBytes, spec.compute == ProductCompute::IntAlways};
 }
 
 void emitProduct(OpBuilder &builder, Location loc, const Isa &isa, const ProductSpec &spec,
@@ -377,16 +458,24 @@ void emitProduct(OpBuilder &builder, Location loc, const Isa &isa, const Product
   assert(spec.compute != ProductCompute::Bf16 ||
          (isa.bf16Dot && spec.form.values == PackedValues::BF16));
   assert(!spec.roundsToBytes() || spec.form.isInteger());
+  assert(!spec.manyPairs ||
+         (isa.bf16Dot && (spec.form.values == PackedValues::BF16 || spec.form.isQuantized())));
   Code code{builder, loc};
   ProductEmitter emitter(code, isa, spec, operands, epilogue);
   Value many = code.less(code.index(kFewRows), operands.rows);
-  auto emitMany = [&] {
-    if (manyRows)
-      manyRows(builder, loc);
-    else if (spec.compute == ProductCompute::IntAlways)
+  auto generateMany = [&] {
+    if (spec.compute == ProductCompute::IntAlways)
       emitIntegerProduct(code, isa, spec, operands, epilogue, /*many=*/true);
     else
       emitter.emitMany();
+  };
+  auto emitMany = [&] {
+    if (manyRows.unless)
+      code.ifElse(manyRows.unless, generateMany, [&] { manyRows.emit(builder, loc); });
+    else if (manyRows.emit)
+      manyRows.emit(builder, loc);
+    else
+      generateMany();
   };
   code.ifElse(many, emitMany, [&] {
     if (spec.roundsToBytes())

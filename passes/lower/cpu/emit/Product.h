@@ -25,6 +25,9 @@ struct ProductSpec {
   /// W holds [gate 32 | up 32] in each block of 64 columns; the epilogue gets both and makes 32.
   bool gated = false;
   ProductCompute compute = ProductCompute::F32;
+  /// Above kFewRows activations and elements are rounded to bf16 and pairs multiplied, whatever
+  /// `compute` says of few rows; needs isa.bf16Dot and a weight that is bf16 or quantized.
+  bool manyPairs = false;
 
   bool roundsToBytes() const {
     return compute == ProductCompute::IntFew || compute == ProductCompute::IntAlways;
@@ -54,8 +57,11 @@ struct ProductLanes {
 /// Computes with the sums and stores the result; called once, builds straight-line code.
 using ProductEpilogue =
     std::function<void(mlir::OpBuilder &, mlir::Location, const ProductLanes &)>;
-/// Builds something over rows; for the calls that a caller makes in place of generated loops.
-using ProductFallback = std::function<void(mlir::OpBuilder &, mlir::Location)>;
+/// What a caller makes for many rows in place of generated loops.
+struct ProductFallback {
+  std::function<void(mlir::OpBuilder &, mlir::Location)> emit; ///< null: nothing
+  mlir::Value unless; ///< i1: where it holds the loops run after all; null: nowhere
+};
 
 /// The values that a product works on.
 struct ProductOperands {
@@ -86,11 +92,12 @@ ProductScratch productScratch(const ProductSpec &spec);
 ///
 /// Each output element is one chain of fused multiply-adds in the order of k in every variant, so
 /// that a row's bits do not depend on T. (With Bf16 pairs of k are the links of that chain, for few
-/// rows. With IntFew the few-row variant sums groups of k exactly in integers, and a row's bits are
-/// the same for T <= kFewRows and for T above; with IntAlways for all T.)
+/// rows, and with manyPairs above: a row's bits are the same on each side. With IntFew the few-row
+/// variant sums groups of k exactly in integers, and a row's bits are the same for T <= kFewRows
+/// and for T above; with IntAlways for all T.)
 void emitProduct(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
                  const ProductSpec &spec, const ProductOperands &operands,
-                 const ProductEpilogue &epilogue, const ProductFallback &manyRows = nullptr);
+                 const ProductEpilogue &epilogue, const ProductFallback &manyRows = {});
 
 } // namespace plexus::emit
 

@@ -42,13 +42,13 @@ void emitProductEpilogue(const Code &code, const Isa &isa, const ProductSpec &sp
   });
 }
 
-void emitRoundedRow(const Code &code, const Isa &isa, Value x, Value row, int64_t k, Value rounded,
-                    Value begin, int64_t width) {
+void emitRoundedRow(const Code &code, const Isa &isa, Value x, Value row, int64_t k, int64_t width,
+                    Value rounded, RoundedPlace place) {
   int64_t lanes = isa.lanes(), full = k / lanes * lanes;
   VectorType type = code.floats(lanes), bf16 = code.vectorType(lanes, code.builder.getBF16Type());
   Value zero = code.constant(type, 0);
   auto store = [&](Value at, Value values) {
-    code.storeVector(code.make<arith::TruncFOp>(bf16, values), rounded, {code.add(begin, at)});
+    code.storeVector(code.make<arith::TruncFOp>(bf16, values), rounded, {place(at)});
   };
   code.loop(0, full, lanes, [&](Value at) { store(at, code.loadVector(type, x, {row, at})); });
   for (int64_t at = full; at < width; at += lanes) {

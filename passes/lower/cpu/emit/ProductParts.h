@@ -27,10 +27,11 @@ void emitRowEpilogue(const Code &code, const Isa &isa, const ProductSpec &spec,
                      const ProductEpilogue &epilogue, mlir::Value block, mlir::Value row,
                      mlir::Value sums, mlir::Value place);
 
-/// rounded[begin, begin + width) = bf16 of x[row, 0..k), then zeros. `rounded`: a flat memref of
-/// bf16; `width`: a multiple of the lanes.
+/// The bf16 of x[row, 0..k), then zeros up to `width`, a multiple of the lanes, into `rounded`, a
+/// flat memref of bf16: a vector of lanes that begins at k `at` goes to element place(at).
+using RoundedPlace = llvm::function_ref<mlir::Value(mlir::Value at)>;
 void emitRoundedRow(const Code &code, const Isa &isa, mlir::Value x, mlir::Value row, int64_t k,
-                    mlir::Value rounded, mlir::Value begin, int64_t width);
+                    int64_t width, mlir::Value rounded, RoundedPlace place);
 
 /// The product of a quantized integer weight with activations that are rounded to 8 bits, in
 /// groups: `many` builds it for any number of rows, otherwise for up to kFewRows.

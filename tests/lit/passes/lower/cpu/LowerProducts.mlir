@@ -1,14 +1,18 @@
 // RUN: plexus-opt %s --plx-number-parameters --plx-decompose --plx-lower-segments | FileCheck %s
 // RUN: plexus-opt %s --plx-number-parameters --plx-decompose --plx-lower-segments=isa=avx512 | FileCheck %s --check-prefix=AVX512
 
-// Below AVX-512 generated code does all rows; above it many rows go to oneDNN, which runs the layout.
+// Generated code does all rows; pairs of bf16 go to oneDNN where that has a matrix unit.
 // CHECK-LABEL: func.func private @plain(
 // CHECK-SAME: op = "plx.fused_linear", target = "generated", why = "oneDNN runs blocked layouts only with AVX-512
 // CHECK: scf.parallel
 // CHECK-NOT: llvm.call %
 // AVX512-LABEL: func.func private @plain(
-// AVX512-SAME: target = "generated, oneDNN above 16 rows"
-// AVX512: llvm.call
+// AVX512-SAME: target = "generated", why = "pairs of bf16, by oneDNN where it has a matrix unit
+// AVX512: %[[VECTORS:.*]] = arith.cmpi eq
+// AVX512: scf.if %[[VECTORS]] {
+// AVX512: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
+// AVX512: } else {
+// AVX512: llvm.call %
 plx.model @p {
   plx.weight @w : tensor<64x64xbf16, #plx.packed<bf16>> = #plx.source<"w">
   plx.segment @plain(%x: tensor<?x64xf32>, %batch: !plx.batch) -> tensor<?x64xf32> {
@@ -59,12 +63,13 @@ plx.model @e {
 // CHECK-SAME: 8-bit products of few rows, else f32, weights q4m rounded
 // CHECK-DAG: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
 // CHECK-DAG: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
-// Many rows decode panels of bf16 pairs for oneDNN.
+// Many rows decode panels of bf16 pairs, for generated code or oneDNN.
 // AVX512-LABEL: func.func private @quantized(
-// AVX512-SAME: oneDNN on panels decoded to bf16
-// AVX512: scf.if
+// AVX512-SAME: pairs of bf16, by oneDNN where it has a matrix unit
 // AVX512: vector.interleave {{.*}} : vector<16xbf16>
-// AVX512: llvm.call
+// AVX512: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
+// AVX512: vector.interleave {{.*}} : vector<16xbf16>
+// AVX512: llvm.call %
 // AVX512: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
 plx.model @q {
   plx.weight @w : tensor<64x64xf32, #plx.packed<q4, zeros = min>> = #plx.source<"w">
