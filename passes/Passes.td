@@ -34,21 +34,23 @@ def SplitTaps : Pass<"plx-split-taps", "mlir::ModuleOp"> {
 def ChooseScanForms : Pass<"plx-choose-scan-forms", "mlir::ModuleOp"> {
   let summary = "Choose how linear recurrences are computed, by length and cost";
   let description = [{
-    What has a state runs token by token, so that a sequence may be cut anywhere. Whole sequences have a
-    choice: the operations of a token are counted for each form, and the cheaper one is taken from the
-    length on where its start is paid for; shorter sequences of a batch stay recurrent at run time.
+    The operations of a token are counted for each form that an op has, and the cheapest one is taken from
+    the length on where its start is paid for; shorter sequences of a batch, and draft trees, stay recurrent
+    at run time. `--products generated` keeps what has a state recurrent.
 
-    Before (64 modes a channel; 12 complex rows):
+    Before (64 modes a channel; 12 complex rows; 128 entries of state):
     ```mlir
     %0 = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci : (...)
     %1 = ssm.diagonal polar dirac %v, %nu, %theta, %batch : (...)
-    %2 = ssm.diagonal polar dirac %v, %nu, %theta, %batch state %s : (...)
+    %2 = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci state %s : (...)
+    %3 = ssm.ssd %x, %d, %a, %b, %c, %batch state %h : (...)
     ```
     After:
     ```mlir
     %0 = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci form convolution from 64 : (...)
     %1 = ssm.diagonal polar dirac %v, %nu, %theta, %batch form scan from 64 : (...)
-    %2 = ssm.diagonal polar dirac %v, %nu, %theta, %batch state %s form recurrent : (...)
+    %2 = ssm.diagonal log zoh %u, %re, %im, %batch step %dt readout %cr, %ci state %s form recurrent : (...)
+    %3 = ssm.ssd %x, %d, %a, %b, %c, %batch state %h form chunked from 16 : (...)
     ```
   }];
 }

@@ -2,20 +2,18 @@
 #ifndef PLEXUS_DIALECTS_SSM_DIAGONAL_H
 #define PLEXUS_DIALECTS_SSM_DIAGONAL_H
 
-#include "dialects/ssm/SsmOps.h"
+#include "dialects/ssm/Forms.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::ssm {
 
 /// How an op of this kind runs over its sequences.
 struct DiagonalRun {
-  Value stepScale, state; ///< or null
-  bool reverse;
-  std::optional<Form> form;
-  std::optional<int64_t> formLength;
+  Value stepScale; ///< or null
+  FormChoice run;
 };
-/// Checks what such ops share; those of the forms that an op has are its own.
-LogicalResult verifyRun(Operation *op, const DiagonalRun &run);
+/// Checks what such ops share.
+LogicalResult verifyRun(Operation *op, const DiagonalRun &run, ArrayRef<Form> allowed);
 
 /// A complex number as two f32 scalars or vectors.
 struct Complex {

@@ -58,21 +58,15 @@ Complex ssm::buildModeStep(ImplicitLocOpBuilder &b, const Coefficients &mode, co
 
 //===--- Checks -------------------------------------------------------------------------------===//
 
-LogicalResult ssm::verifyRun(Operation *op, const DiagonalRun &run) {
+LogicalResult ssm::verifyRun(Operation *op, const DiagonalRun &run, ArrayRef<Form> allowed) {
   if (run.stepScale) {
     auto type = cast<RankedTensorType>(run.stepScale.getType());
     if (failed(verifyEqual<int64_t>(op, "step_scale", "size", type.getDimSize(0), 1)))
       return failure();
   }
-  if (run.reverse && run.state)
-    return op->emitOpError("'reverse' is for whole sequences, which have no 'state'");
-  Form form = run.form.value_or(Form::Recurrent);
-  if (form != Form::Recurrent && run.state)
-    return op->emitOpError("'form' ")
-           << stringifyForm(form) << " is for whole sequences, which have no 'state'";
-  if (run.formLength.value_or(1) < 1)
-    return op->emitOpError("'form_length' is ") << *run.formLength << ", expected at least 1";
-  return success();
+  if (run.run.form == Form::Convolution && run.run.state)
+    return op->emitOpError("'form' convolution is for whole sequences, which have no 'state'");
+  return verifyForm(op, run.run, allowed);
 }
 
 LogicalResult DiagonalOp::verify() {
@@ -97,8 +91,9 @@ LogicalResult DiagonalOp::verify() {
       failed(verifyVector(*this, "log_step", getLogStep(), getReal())) ||
       failed(verifyVector(*this, "log_gain", getLogGain(), getReal())))
     return failure();
-  if (failed(
-          verifyRun(*this, {getStepScale(), getState(), getReverse(), getForm(), getFormLength()})))
+  if (failed(verifyRun(*this,
+                       {getStepScale(), {getForm(), getFormLength(), getReverse(), getState()}},
+                       {Form::Recurrent, Form::Scan, Form::Convolution})))
     return failure();
   if (getForm() == Form::Convolution && !getReadoutReal())
     return emitOpError("'form' convolution needs a readout: without one there is no kernel");

@@ -25,9 +25,10 @@ def Ssm_DiagonalOp : Ssm_Recurrence<"diagonal", [AllTypesMatch<["input", "result
     With `reverse` sequences run from their last token to their first.
 
     `form` says how sequences of at least `from` tokens (1 if it is not there) are computed; shorter ones
-    are `recurrent`, token by token, as is what has a state. `scan`: chunks side by side, each from zero,
-    then what was before each (arXiv:2208.04933, section 2.2). `convolution`: of the input with
-    `K[l] = factor Re sum_n c b a^l` by Fourier transforms (arXiv:2206.11893, section 3), for a readout.
+    and draft trees are `recurrent`, token by token. `scan`: chunks side by side, each but the first from
+    zero, then what was before each (arXiv:2208.04933, section 2.2). `convolution`: of the input with
+    `K[l] = factor Re sum_n c b a^l` by Fourier transforms (arXiv:2206.11893, section 3), for a readout
+    without a state.
     `plx-choose-scan-forms` sets it where it is not there.
 
     ```mlir

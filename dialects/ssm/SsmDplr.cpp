@@ -31,12 +31,10 @@ LogicalResult DplrOp::verify() {
       failed(shaped("c", getC(), both)) ||
       failed(verifyVector(*this, "log_step", getLogStep(), getReal())))
     return failure();
-  if (failed(
-          verifyRun(*this, {getStepScale(), getState(), getReverse(), getForm(), getFormLength()})))
+  if (failed(verifyRun(*this,
+                       {getStepScale(), {getForm(), getFormLength(), getReverse(), getState()}},
+                       {Form::Recurrent, Form::Convolution})))
     return failure();
-  if (getForm() == Form::Scan)
-    return emitOpError(
-        "'form' scan is for diagonal state spaces, expected recurrent or convolution");
   return verifyCarry(*this, "state", getState(), both);
 }
 

@@ -16,7 +16,7 @@ def Ssm_Discretization : Ssm_Enum<"Discretization", "from continuous time to ste
   I32EnumAttrCase<"Dirac", 2, "dirac">]>;
 def Ssm_Form : Ssm_Enum<"Form", "how a linear recurrence is computed", [
   I32EnumAttrCase<"Recurrent", 0, "recurrent">, I32EnumAttrCase<"Scan", 1, "scan">,
-  I32EnumAttrCase<"Convolution", 2, "convolution">]>;
+  I32EnumAttrCase<"Convolution", 2, "convolution">, I32EnumAttrCase<"Chunked", 3, "chunked">]>;
 
 def Ssm_Emission : Ssm_Enum<"EmissionFamily", "distribution of measurements", [
   I32EnumAttrCase<"Bernoulli", 0, "bernoulli">, I32EnumAttrCase<"Poisson", 1, "poisson">,

@@ -1,6 +1,7 @@
 // Recurrences with gates: checks and meaning.
 #include "dialects/plx/Activations.h"
 #include "dialects/plx/Verify.h"
+#include "dialects/ssm/Forms.h"
 #include "dialects/ssm/GateMath.h"
 #include "dialects/ssm/Recurrence.h"
 #include "dialects/ssm/SsmOps.h"
@@ -147,7 +148,9 @@ LogicalResult DeltaRuleOp::verify() {
                        cast<RankedTensorType>(tensor.getType()).getShape().back(), heads);
   };
   if (failed(perHead("step", getStep())) || failed(perHead("beta", getBeta())) ||
-      failed(perHead("rate", getRate())) || failed(perHead("step_bias", getStepBias())))
+      failed(perHead("rate", getRate())) || failed(perHead("step_bias", getStepBias())) ||
+      failed(verifyForm(*this, {getForm(), getFormLength(), /*reverse=*/false, getState()},
+                        {Form::Recurrent, Form::Chunked})))
     return failure();
   return verifyCarry(*this, "state", getState(), {heads, key.getDimSize(2), value.getDimSize(2)});
 }

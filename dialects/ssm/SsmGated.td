@@ -3,6 +3,7 @@
 #define PLEXUS_DIALECTS_SSM_SSMGATED_TD
 
 include "dialects/ssm/SsmBase.td"
+include "dialects/ssm/SsmEnums.td"
 
 def Ssm_RgLruOp : Ssm_StatefulOp<"rg_lru", [
     AllTypesMatch<["input", "input_gate", "recurrence_gate", "result"]>]> {
@@ -54,6 +55,8 @@ def Ssm_DeltaRuleOp : Ssm_StatefulOp<"delta_rule", [AllTypesMatch<["value", "res
 
     `S = g S' + k (b (v - g S'^T k))^T`, `y = S^T q`. With `accumulate` nothing is subtracted: `b v`.
 
+    `form`: as that of `ssm.ssd`.
+
     ```mlir
     %y = ssm.delta_rule %q, %k, %v, %a, %b, %rate, %bias, %batch state %s : (tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x16xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, !plx.batch, !plx.carry<4 x 8 x 16>) -> tensor<?x4x16xf32>
     ```
@@ -61,11 +64,12 @@ def Ssm_DeltaRuleOp : Ssm_StatefulOp<"delta_rule", [AllTypesMatch<["value", "res
   let arguments = (ins Ssm_Heads:$query, Ssm_Heads:$key, Ssm_Heads:$value, Ssm_Channels:$step,
                        Ssm_Channels:$beta, Plx_Vector:$rate, Plx_Vector:$step_bias, Plx_Batch:$batch,
                        Optional<Plx_Carry>:$state, DefaultValuedAttr<F32Attr, "1.0f">:$beta_scale,
-                       UnitAttr:$accumulate);
+                       UnitAttr:$accumulate, OptionalAttr<Ssm_Form>:$form,
+                       OptionalAttr<I64Attr>:$form_length);
   let results = (outs Ssm_Heads:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value `,` $step `,` $beta `,` $rate `,` $step_bias `,` $batch
-    (`state` $state^)? attr-dict `:` functional-type(operands, results)
+    (`state` $state^)? (`form` $form^ (`from` $form_length^)?)? attr-dict `:` functional-type(operands, results)
   }];
 }
 

@@ -1,6 +1,7 @@
 // State space models whose matrices depend on the input: checks and meaning.
 #include "dialects/plx/Activations.h"
 #include "dialects/plx/Verify.h"
+#include "dialects/ssm/Forms.h"
 #include "dialects/ssm/Recurrence.h"
 #include "dialects/ssm/SsmOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -137,7 +138,8 @@ Values SelectiveScanOp::decompose(OpBuilder &builder) {
 
 LogicalResult SsdOp::verify() {
   if (failed(verifyRows(*this, "input", getInput())) ||
-      failed(verifyReverse(*this, getReverse(), getState())))
+      failed(verifyForm(*this, {getForm(), getFormLength(), getReverse(), getState()},
+                        {Form::Recurrent, Form::Chunked})))
     return failure();
   ArrayRef<int64_t> shape = shapeOf(getInput()), keys = shapeOf(getB());
   if (ShapedType::isDynamicShape(shape.drop_front()) ||

@@ -3,6 +3,7 @@
 #define PLEXUS_DIALECTS_SSM_SSMSCAN_TD
 
 include "dialects/ssm/SsmBase.td"
+include "dialects/ssm/SsmEnums.td"
 
 def Ssm_SelectiveScanOp : Ssm_Recurrence<"selective_scan", [AllTypesMatch<["input", "result"]>]> {
   let summary = "the diagonal state space of Mamba";
@@ -42,19 +43,24 @@ def Ssm_SsdOp : Ssm_Recurrence<"ssd", [AllTypesMatch<["input", "result"]>]> {
 
     `input` is `[T, heads, width]`, `b` and `c` are `[T, groups, N]`, the state is `[heads, N, width]`.
 
+    `form` says how sequences of at least `from` tokens (1 if it is not there) are computed: `recurrent`,
+    token by token, or `chunked`, by products of matrices over chunks of tokens; shorter ones, draft trees
+    and what runs in `reverse` are recurrent. `plx-choose-scan-forms` sets it where it is not there.
+
     ```mlir
-    %y = ssm.ssd %x, %d, %a, %b, %c, %batch delta_bias %e skip %s state %h {softplus} : (tensor<?x8x64xf32>, tensor<?x8xf32>, tensor<8xf32>, tensor<?x2x16xf32>, tensor<?x2x16xf32>, !plx.batch, tensor<8xf32>, tensor<8xf32>, !plx.carry<8 x 16 x 64>) -> tensor<?x8x64xf32>
+    %y = ssm.ssd %x, %d, %a, %b, %c, %batch delta_bias %e skip %s state %h form chunked from 32 {softplus} : (tensor<?x8x64xf32>, tensor<?x8xf32>, tensor<8xf32>, tensor<?x2x16xf32>, tensor<?x2x16xf32>, !plx.batch, tensor<8xf32>, tensor<8xf32>, !plx.carry<8 x 16 x 64>) -> tensor<?x8x64xf32>
     ```
   }];
   let arguments = (ins Ssm_Heads:$input, Ssm_Channels:$delta, Plx_Vector:$rate, Ssm_Heads:$b,
                        Ssm_Heads:$c, Plx_Batch:$batch, Optional<Plx_Vector>:$delta_bias,
                        Optional<Plx_Vector>:$skip, Optional<Plx_Carry>:$state, UnitAttr:$softplus,
                        OptionalAttr<F32Attr>:$delta_min, OptionalAttr<F32Attr>:$delta_max,
-                       UnitAttr:$reverse);
+                       UnitAttr:$reverse, OptionalAttr<Ssm_Form>:$form,
+                       OptionalAttr<I64Attr>:$form_length);
   let results = (outs Ssm_Heads:$result);
   let assemblyFormat = [{
     $input `,` $delta `,` $rate `,` $b `,` $c `,` $batch (`delta_bias` $delta_bias^)? (`skip` $skip^)?
-    (`state` $state^)? attr-dict `:` functional-type(operands, results)
+    (`state` $state^)? (`form` $form^ (`from` $form_length^)?)? attr-dict `:` functional-type(operands, results)
   }];
 }
 

@@ -24,6 +24,13 @@ inline Value causalConv(Builder &b, Value x, Value weight, Value batch, const Ca
                {{"activation", o.activation}, {"reverse", o.reverse}})[0];
 }
 
+inline void addForm(std::vector<Attr> &attrs, const std::string &form, int64_t length) {
+  if (form == "auto")
+    return;
+  attrs.emplace_back("form", form);
+  attrs.emplace_back("form_length", length);
+}
+
 struct Scan {
   Value deltaBias; ///< [channels] or [heads]
   Value skip;      ///< D: [channels] or [heads]
@@ -31,6 +38,10 @@ struct Scan {
   bool softplus = true;
   double deltaMin = 0, deltaMax = std::numeric_limits<double>::infinity(); ///< ssd alone
   bool reverse = false;
+  /// ssd alone: "auto", "recurrent", "chunked" (forward): how sequences of at least formLength
+  /// tokens are computed. The results agree but for rounding.
+  std::string form = "auto";
+  int64_t formLength = 1;
 };
 
 /// The decay rates of scans from the tensor that files have, A_log: -exp(A_log), computed once.
@@ -55,6 +66,7 @@ inline Value ssd(Builder &b, Value x, Value delta, Value rate, Value bRows, Valu
     attrs.emplace_back("delta_min", o.deltaMin);
   if (o.deltaMax < std::numeric_limits<double>::infinity())
     attrs.emplace_back("delta_max", o.deltaMax);
+  addForm(attrs, o.form, o.formLength);
   return b.ops("ssd", {x, delta, rate, bRows, cRows, batch, o.deltaBias, o.skip, o.state}, 1,
                attrs)[0];
 }
@@ -75,12 +87,13 @@ inline Value wkv(Builder &b, Value key, Value value, Value decay, Value first, V
 
 /// Gated delta rule (Yang et al., 2024): q and k [T, keyHeads, keyDim], v [T, heads, valueDim],
 /// step and beta [T, heads], rate and stepBias [heads], the state [heads, keyDim, valueDim].
-/// With `accumulate` it is gated linear attention.
+/// With `accumulate` it is gated linear attention. `form` as in Scan, for sequences of any length.
 inline Value deltaRule(Builder &b, Value q, Value k, Value v, Value step, Value beta, Value rate,
                        Value stepBias, Value batch, Value state = {}, double betaScale = 1,
-                       bool accumulate = false) {
-  return b.op("delta_rule", {q, k, v, step, beta, rate, stepBias, batch, state},
-              {{"beta_scale", betaScale}, {"accumulate", accumulate}});
+                       bool accumulate = false, const std::string &form = "auto") {
+  std::vector<Attr> attrs{{"beta_scale", betaScale}, {"accumulate", accumulate}};
+  addForm(attrs, form, 1);
+  return b.ops("delta_rule", {q, k, v, step, beta, rate, stepBias, batch, state}, 1, attrs)[0];
 }
 
 /// What cells of recurrent networks may have. `bias` is that of the product with h.
@@ -138,18 +151,11 @@ struct Diagonal {
   Value state;                        ///< carry state [2, N, H]
   double factor = 1;                  ///< Of the readout; 2 where modes stand for conjugate pairs.
   bool reverse = false;
-  /// "auto", "recurrent", "scan", "convolution" (with a readout): how sequences of at least
-  /// formLength tokens are computed; the last two have no state. The results agree but for
-  /// rounding.
+  /// "auto", "recurrent", "scan", "convolution" (with a readout, without a state): how sequences of
+  /// at least formLength tokens are computed. The results agree but for rounding.
   std::string form = "auto";
   int64_t formLength = 1;
 };
-inline void addForm(std::vector<Attr> &attrs, const std::string &form, int64_t length) {
-  if (form == "auto")
-    return;
-  attrs.emplace_back("form", form);
-  attrs.emplace_back("form_length", length);
-}
 /// docs/dialects/ssm.md has the formulas.
 inline Value diagonal(Builder &b, Value u, Value batch, const Diagonal &o) {
   std::vector<Attr> attrs{{"rates", o.rates},

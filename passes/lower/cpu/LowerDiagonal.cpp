@@ -29,7 +29,7 @@ public:
 
   void emit() {
     emitCoefficients();
-    form = op.getForm().value_or(ssm::Form::Recurrent);
+    form = formOf(segment, op.getForm(), op.getState());
     if (form == ssm::Form::Convolution)
       emitConvolution();
     // Without a form of its own a sequence is as long as none.
@@ -54,13 +54,13 @@ private:
             return emitRecurrent(sequence, channel, types);
           emit::DiagonalSystem all = system();
           emit::Span span = emit::Span::of(code, fields.batch, sequence, op.getReverse());
-          Value isShort = code.less(span.length(code), code.index(shortest));
           code.ifElse(
-              isShort, [&] { emitRecurrent(sequence, channel, types); },
+              emit::isChain(code, fields, sequence, shortest),
               [&] {
                 if (form == ssm::Form::Scan)
-                  emit::emitDiagonalScan(code, all, span, channel, types.front());
-              });
+                  emit::emitDiagonalScan(code, all, fields, span, channel, types.front());
+              },
+              [&] { emitRecurrent(sequence, channel, types); });
         });
   }
 
@@ -206,7 +206,7 @@ private:
 LogicalResult lowerDiagonal(SegmentLowering &segment, ssm::DiagonalOp op) {
   DiagonalLowering(segment, op).emit();
   segment.report(op, "generated",
-                 ssm::stringifyForm(op.getForm().value_or(ssm::Form::Recurrent)) +
+                 ssm::stringifyForm(formOf(segment, op.getForm(), op.getState())) +
                      " form, in vectors of channels");
   return success();
 }

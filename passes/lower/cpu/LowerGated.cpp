@@ -4,6 +4,7 @@
 #include "dialects/ssm/SsmOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/StateSpaces.h"
 #include "passes/lower/cpu/emit/GatedScans.h"
 
 using namespace mlir;
@@ -47,6 +48,37 @@ LogicalResult lowerWkv(SegmentLowering &segment, ssm::WkvOp op) {
   return success();
 }
 
+void emitDeltaChunks(SegmentLowering &segment, Location loc,
+                     const emit::DeltaRuleOperands &operands) {
+  auto key = cast<MemRefType>(operands.key.getType());
+  auto value = cast<MemRefType>(operands.value.getType());
+  int64_t heads = value.getDimSize(1);
+  auto perHead = MemRefType::get({ShapedType::kDynamic, heads}, segment.builder().getF32Type());
+  Value tokens = segment.rows(loc, operands.value);
+  Value decays = segment.allocate(perHead, tokens), weights = segment.allocate(perHead, tokens);
+  emitChunks(segment, loc,
+             {heads, value.getDimSize(2), key.getDimSize(1), key.getDimSize(2),
+              !operands.accumulate, operands.chunkedFrom},
+             {operands.query,
+              operands.key,
+              operands.value,
+              decays,
+              weights,
+              {},
+              operands.batch,
+              operands.state,
+              operands.out,
+              {},
+              {},
+              {}},
+             [&] {
+               segment.emitParallel(kGateWork, [&] {
+                 emit::emitDeltaGates(segment.builder(), loc, segment.isa(), operands, decays,
+                                      weights);
+               });
+             });
+}
+
 LogicalResult lowerDeltaRule(SegmentLowering &segment, ssm::DeltaRuleOp op) {
   emit::DeltaRuleOperands operands{
       segment.buffer(op.getQuery()),      segment.buffer(op.getKey()),
@@ -55,11 +87,18 @@ LogicalResult lowerDeltaRule(SegmentLowering &segment, ssm::DeltaRuleOp op) {
       segment.buffer(op.getStepBias()),   segment.batch(),
       stateOf(segment, op.getState()),    segment.allocateLike(op.getResult(), op.getValue()),
       op.getBetaScale().convertToFloat(), op.getAccumulate()};
-  int64_t depth = cast<RankedTensorType>(op.getKey().getType()).getDimSize(2);
+  ArrayRef<int64_t> keys = cast<RankedTensorType>(op.getKey().getType()).getShape();
+  int64_t depth = keys[2];
+  operands.chunkedFrom =
+      chunkedFrom(segment, op.getForm(), op.getFormLength(), op.getState(), depth);
   segment.emitParallel(4 * depth * op.getType().getDimSize(2), [&] {
     emit::emitDeltaRule(segment.builder(), op.getLoc(), segment.isa(), operands);
   });
-  segment.report(op, "generated", "columns of the state stay in the first cache along a sequence");
+  if (operands.chunkedFrom > 0)
+    emitDeltaChunks(segment, op.getLoc(), operands);
+  segment.report(op, "generated",
+                 formReport(operands.chunkedFrom,
+                            "columns of the state stay in the first cache along a sequence"));
   return success();
 }
 

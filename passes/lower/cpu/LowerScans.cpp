@@ -4,6 +4,7 @@
 #include "dialects/ssm/SsmOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "passes/lower/cpu/SegmentLowering.h"
+#include "passes/lower/cpu/StateSpaces.h"
 #include "passes/lower/cpu/emit/CausalConv.h"
 #include "passes/lower/cpu/emit/SelectiveScan.h"
 #include "passes/lower/cpu/emit/Ssd.h"
@@ -85,6 +86,8 @@ LogicalResult lowerSsd(SegmentLowering &segment, ssm::SsdOp op) {
   spec.entries = dimension(op.getB(), 2);
   spec.step = {op.getSoftplus(), number(op.getDeltaMin()), number(op.getDeltaMax())};
   spec.reverse = op.getReverse();
+  spec.chunkedFrom =
+      chunkedFrom(segment, op.getForm(), op.getFormLength(), op.getState(), spec.entries);
   auto perHead =
       MemRefType::get({ShapedType::kDynamic, spec.heads}, segment.builder().getF32Type());
   Value tokens = segment.rows(loc, segment.buffer(op.getInput()));
@@ -107,7 +110,25 @@ LogicalResult lowerSsd(SegmentLowering &segment, ssm::SsdOp op) {
   segment.emitParallel(segment.isa().lanes() * spec.entries * 4, [&] {
     emit::emitSsd(segment.builder(), loc, segment.isa(), spec, operands);
   });
-  segment.report(op, "generated", "recurrent form, a group of state entries in registers");
+  if (spec.chunkedFrom > 0)
+    emitChunks(
+        segment, loc,
+        {spec.heads, spec.width, spec.groups, spec.entries, /*erase=*/false, spec.chunkedFrom},
+        {operands.c,
+         operands.b,
+         operands.input,
+         operands.decays,
+         operands.steps,
+         operands.skip,
+         operands.batch,
+         operands.state,
+         operands.out,
+         {},
+         {},
+         {}},
+        [] {});
+  segment.report(op, "generated",
+                 formReport(spec.chunkedFrom, "a group of state entries in registers"));
   return success();
 }
 

@@ -44,7 +44,7 @@ struct Case {
 };
 
 std::string textOf(const Case &test, bool keeps, bool reverse = false,
-                   const std::string &form = "") {
+                   const std::string &form = "form recurrent") {
   std::string op = test.op;
   auto replace = [&](const std::string &from, const std::string &to) {
     if (size_t at = op.find(from); at != std::string::npos)
@@ -103,7 +103,7 @@ const Case kCases[] = {
         %b = plx.reshape %b2 : tensor<?x12xf32> -> tensor<?x2x6xf32>
         %c2 = plx.slice %x from 56 size 12 : tensor<?x68xf32> -> tensor<?x12xf32>
         %c = plx.reshape %c2 : tensor<?x12xf32> -> tensor<?x2x6xf32>
-        %o = ssm.ssd %in, %delta, %a, %b, %c, %batch skip %d STATE {softplus, delta_min = 0.1 : f32, delta_max = 1.5 : f32COMMA} : (tensor<?x4x10xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<?x2x6xf32>, tensor<?x2x6xf32>, !plx.batch, tensor<4xf32>TYPE) -> tensor<?x4x10xf32>
+        %o = ssm.ssd %in, %delta, %a, %b, %c, %batch skip %d STATE FORM {softplus, delta_min = 0.1 : f32, delta_max = 1.5 : f32COMMA} : (tensor<?x4x10xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<?x2x6xf32>, tensor<?x2x6xf32>, !plx.batch, tensor<4xf32>TYPE) -> tensor<?x4x10xf32>
         %y = plx.reshape %o : tensor<?x4x10xf32> -> tensor<?x40xf32>)",
      40, "!plx.carry<4 x 6 x 10>"},
     {"Wkv", 40, 3 * 20,
@@ -129,7 +129,24 @@ const Case kCases[] = {
         %k3 = plx.reshape %k : tensor<?x16xf32> -> tensor<?x2x8xf32>
         %v3 = plx.reshape %v : tensor<?x80xf32> -> tensor<?x4x20xf32>
         %kn = plx.l2_normalize %k3 {eps = 1.0e-6 : f32} : tensor<?x2x8xf32>
-        %y3 = ssm.delta_rule %q3, %kn, %v3, %a, %b, %r, %d, %batch STATE {beta_scale = 1.5 : f32} : (tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x20xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, !plx.batchTYPE) -> tensor<?x4x20xf32>
+        %y3 = ssm.delta_rule %q3, %kn, %v3, %a, %b, %r, %d, %batch STATE FORM {beta_scale = 1.5 : f32} : (tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x20xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, !plx.batchTYPE) -> tensor<?x4x20xf32>
+        %y = plx.reshape %y3 : tensor<?x4x20xf32> -> tensor<?x80xf32>)",
+     80, "!plx.carry<4 x 8 x 20>"},
+    {"LinearAttention", 120, 4 * 8 * 20,
+     "plx.weight @r : tensor<4xf32> = #plx.offset<-1.0, #plx.source<\"r\">>\n"
+     "plx.weight @d : tensor<4xf32> = #plx.source<\"d\">\n",
+     R"(%r = plx.param @r : tensor<4xf32>
+        %d = plx.param @d : tensor<4xf32>
+        %q = plx.slice %x from 0 size 16 : tensor<?x120xf32> -> tensor<?x16xf32>
+        %k = plx.slice %x from 16 size 16 : tensor<?x120xf32> -> tensor<?x16xf32>
+        %v = plx.slice %x from 32 size 80 : tensor<?x120xf32> -> tensor<?x80xf32>
+        %a = plx.slice %x from 112 size 4 : tensor<?x120xf32> -> tensor<?x4xf32>
+        %b = plx.slice %x from 116 size 4 : tensor<?x120xf32> -> tensor<?x4xf32>
+        %q3 = plx.reshape %q : tensor<?x16xf32> -> tensor<?x2x8xf32>
+        %k3 = plx.reshape %k : tensor<?x16xf32> -> tensor<?x2x8xf32>
+        %v3 = plx.reshape %v : tensor<?x80xf32> -> tensor<?x4x20xf32>
+        %kn = plx.l2_normalize %k3 {eps = 1.0e-6 : f32} : tensor<?x2x8xf32>
+        %y3 = ssm.delta_rule %q3, %kn, %v3, %a, %b, %r, %d, %batch STATE FORM {accumulate} : (tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x20xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, !plx.batchTYPE) -> tensor<?x4x20xf32>
         %y = plx.reshape %y3 : tensor<?x4x20xf32> -> tensor<?x80xf32>)",
      80, "!plx.carry<4 x 8 x 20>"},
     {"Gru", 36, 12,
@@ -154,7 +171,7 @@ const Case kCases[] = {
         %dt = plx.param @dt : tensor<20xf32>
         %cr = plx.param @cr : tensor<5x20xf32>
         %ci = plx.param @ci : tensor<5x20xf32>
-        %y = ssm.diagonal log zoh %x, %re, %im, %batch step %dt readout %cr, %ci STATE {factor = 2.0 : f32COMMA} : (tensor<?x20xf32>, tensor<5x20xf32>, tensor<5x20xf32>, !plx.batch, tensor<20xf32>, tensor<5x20xf32>, tensor<5x20xf32>TYPE) -> tensor<?x20xf32>)",
+        %y = ssm.diagonal log zoh %x, %re, %im, %batch step %dt readout %cr, %ci STATE FORM {factor = 2.0 : f32COMMA} : (tensor<?x20xf32>, tensor<5x20xf32>, tensor<5x20xf32>, !plx.batch, tensor<20xf32>, tensor<5x20xf32>, tensor<5x20xf32>TYPE) -> tensor<?x20xf32>)",
      20, "!plx.carry<2 x 5 x 20>"},
     {"DiagonalOfComplexRows", 26, 26,
      "plx.weight @nu : tensor<1x13xf32> = #plx.source<\"nu\">\n"
@@ -163,7 +180,7 @@ const Case kCases[] = {
      R"(%nu = plx.param @nu : tensor<1x13xf32>
         %theta = plx.param @theta : tensor<1x13xf32>
         %g = plx.param @g : tensor<13xf32>
-        %y = ssm.diagonal polar dirac %x, %nu, %theta, %batch gain %g STATE {FLAGS} : (tensor<?x26xf32>, tensor<1x13xf32>, tensor<1x13xf32>, !plx.batch, tensor<13xf32>TYPE) -> tensor<?x26xf32>)",
+        %y = ssm.diagonal polar dirac %x, %nu, %theta, %batch gain %g STATE FORM {FLAGS} : (tensor<?x26xf32>, tensor<1x13xf32>, tensor<1x13xf32>, !plx.batch, tensor<13xf32>TYPE) -> tensor<?x26xf32>)",
      26, "!plx.carry<2 x 1 x 13>"},
     {"Dplr", 20, 2 * 5 * 20,
      "plx.weight @re : tensor<5x20xf32> = #plx.source<\"re\">\n"
@@ -389,10 +406,94 @@ TEST(Gru, BeginsWithItsInitialInWhateverPiecesASequenceComes) {
   }
 }
 
+const Case &caseOf(const std::string &name) {
+  return *std::find_if(std::begin(kCases), std::end(kCases),
+                       [&](const Case &each) { return each.name == name; });
+}
+
+/// Chains in chunks beside short sequences and a draft tree, with states and without.
+class ChunkedForms : public testing::TestWithParam<const char *> {};
+
+TEST_P(ChunkedForms, AgreeWithTheRecurrence) {
+  const Case &test = caseOf(GetParam());
+  for (bool keeps : {true, false}) {
+    CompiledSegment recurrent(textOf(test, keeps), Path::Fast),
+        chunked(textOf(test, keeps, false, "form chunked from 5"), Path::Fast);
+    const std::vector<int32_t> lengths = {1, 7, 64, 0, 1000, 4, 16384, 6};
+    Slots slots;
+    RaggedBatch batches[] = {RaggedBatch(lengths), RaggedBatch(lengths)};
+    for (RaggedBatch &batch : batches) {
+      std::vector<uint8_t *> from, to;
+      for (size_t s = 0; s < lengths.size(); ++s)
+        from.push_back(slots.random(s)), to.push_back(slots.fresh(NAN));
+      if (!keeps)
+        continue;
+      batch = chain(lengths, from, to);
+      // The last sequence is a tree: every token leaves its state.
+      for (int32_t t = batch.tokenBegin[7]; t < batch.tokenBegin[8]; ++t)
+        batch.carryTo[t] = slots.fresh(NAN);
+      batch.carryFrom[batch.tokenBegin[7] + 4] = batch.carryTo[batch.tokenBegin[7] + 1];
+    }
+    Floats x = randomRows(batches[0].view().tokens, test.columns, 5);
+    expectNear(chunked(batches[1], {x})[0], recurrent(batches[0], {x})[0]);
+    for (size_t t = 0; keeps && t < batches[0].carryTo.size(); ++t)
+      if (batches[0].carryTo[t])
+        expectNear(stateIn(batches[1].carryTo[t], test.state),
+                   stateIn(batches[0].carryTo[t], test.state));
+  }
+}
+
+/// Where a prompt is cut changes roundings and no more; the same pieces give the same bits.
+TEST_P(ChunkedForms, PiecesAgreeWithTheWhole) {
+  const Case &test = caseOf(GetParam());
+  CompiledSegment segment(textOf(test, true, false, "form chunked from 5"), Path::Fast);
+  Slots slots;
+  uint8_t *start = slots.random(3), *end = slots.fresh(NAN);
+  Floats x = randomRows(140, test.columns, 11);
+  Floats whole = segment(chain({140}, {start}, {end}), {x})[0], runs[2];
+  for (Floats &pieces : runs) {
+    uint8_t *from = start;
+    int32_t begin = 0;
+    for (int32_t size : {1, 6, 50, 2, 81}) {
+      uint8_t *to = slots.fresh(NAN);
+      Floats part(x.begin() + begin * test.columns, x.begin() + (begin + size) * test.columns);
+      Floats made = segment(chain({size}, {from}, {to}), {part})[0];
+      pieces.insert(pieces.end(), made.begin(), made.end());
+      from = to, begin += size;
+    }
+    expectNear(pieces, whole);
+    expectNear(stateIn(from, test.state), stateIn(end, test.state));
+  }
+  EXPECT_EQ(runs[0], runs[1]);
+}
+
+/// A scan goes on from a state and leaves one.
+TEST(DiagonalForms, ScansAgreeWithTheRecurrenceFromAState) {
+  for (const char *name : {"DiagonalWithReadout", "DiagonalOfComplexRows"}) {
+    const Case &test = caseOf(name);
+    CompiledSegment recurrent(textOf(test, true), Path::Fast),
+        scan(textOf(test, true, false, "form scan from 3"), Path::Fast);
+    const std::vector<int32_t> lengths = {1, 7, 64, 0, 1000, 2, 16384};
+    Slots slots;
+    std::vector<uint8_t *> from, one, two;
+    for (size_t s = 0; s < lengths.size(); ++s) {
+      from.push_back(slots.random(s));
+      one.push_back(slots.fresh(NAN)), two.push_back(slots.fresh(NAN));
+    }
+    RaggedBatch batch = chain(lengths, from, one), again = chain(lengths, from, two);
+    Floats x = randomRows(batch.view().tokens, test.columns, 5);
+    expectNear(scan(again, {x})[0], recurrent(batch, {x})[0]);
+    for (size_t s = 0; s < lengths.size(); ++s)
+      if (lengths[s] > 0)
+        expectNear(stateIn(two[s], test.state), stateIn(one[s], test.state));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, ChunkedForms, testing::Values("Ssd", "DeltaRule", "LinearAttention"),
+                         [](const auto &info) { return std::string(info.param); });
+
 TEST(DplrForms, AgreeOnShortAndLongSequences) {
-  const Case &test = *std::find_if(std::begin(kCases), std::end(kCases), [](const Case &each) {
-    return std::string(each.name) == "Dplr";
-  });
+  const Case &test = caseOf("Dplr");
   for (bool reverse : {false, true}) {
     CompiledSegment recurrent(textOf(test, false, reverse, "form recurrent"), Path::Fast);
     CompiledSegment other(textOf(test, false, reverse, "form convolution from 3"), Path::Fast);

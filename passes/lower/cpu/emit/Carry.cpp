@@ -21,30 +21,56 @@ Slot slotOf(const Code &code, const CarryFields &fields, Value array, Value toke
           byteOffset(code.builder, code.loc, pointer, fields.layerOffset)};
 }
 
-Code::Values startOf(const Code &code, const CarryFields &fields, Value token,
-                     llvm::ArrayRef<CarryPiece> pieces, ValueRange last) {
-  Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
-  return code.ifElse(
-      slot.absent, last.getTypes(), [&] { return Code::Values(last); },
-      [&] {
-        Code::Values loaded;
-        for (const CarryPiece &piece : pieces)
-          loaded.push_back(
-              loadAt(code, piece.type, elementAddress(code, slot.start, piece.element)));
-        return loaded;
-      });
+/// Tokens [begin, end) of a sequence.
+std::pair<Value, Value> bordersOf(const Code &code, const CarryFields &fields, Value sequence) {
+  auto border = [&](Value number) {
+    return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
+  };
+  return {border(sequence), border(code.add(sequence, 1))};
 }
 
-void leave(const Code &code, const CarryFields &fields, Value token,
-           llvm::ArrayRef<CarryPiece> pieces, ValueRange next) {
-  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
-  code.ifElse(
-      slot.absent, [] {},
-      [&] {
-        for (auto [piece, value] : llvm::zip(pieces, next))
-          storeAt(code, value, elementAddress(code, slot.start, piece.element));
-      });
-}
+/// A block between its buffer and the slots of the batch.
+struct BlockMover {
+  const Code &code;
+  const CarryFields &fields;
+  const CarryBlock &block;
+
+  void clear() const {
+    forRows([&](Value, Value place) {
+      code.storeVector(code.constant(block.type, 0), block.buffer, {place});
+    });
+  }
+  void load(Value token) const {
+    inSlot(fields.batch.carryFrom, token, [&](Value address, Value place) {
+      code.storeVector(loadAt(code, block.type, address), block.buffer, {place});
+    });
+  }
+  void store(Value token) const {
+    inSlot(fields.batch.carryTo, token, [&](Value address, Value place) {
+      storeAt(code, code.loadVector(block.type, block.buffer, {place}), address);
+    });
+  }
+
+private:
+  void forRows(llvm::function_ref<void(Value element, Value place)> body) const {
+    code.loop(0, block.rows, 1, [&](Value row) {
+      body(code.add(block.element, code.mul(row, block.stride)), code.mul(row, block.lanes));
+    });
+  }
+  void inSlot(Value array, Value token,
+              llvm::function_ref<void(Value address, Value place)> body) const {
+    if (!fields.layerOffset)
+      return;
+    Slot slot = slotOf(code, fields, array, token);
+    code.ifElse(
+        slot.absent, [] {},
+        [&] {
+          forRows([&](Value element, Value place) {
+            body(elementAddress(code, slot.start, element), place);
+          });
+        });
+  }
+};
 
 /// Calls `body` with the number of each element of a static memref.
 void forElements(const Code &code, Value memref, llvm::function_ref<void(Value, ValueRange)> body) {
@@ -90,69 +116,108 @@ CarryFields loadCarry(OpBuilder &builder, Location loc, Value batch, Value state
   return fields;
 }
 
+Code::Values loadPieces(const Code &code, const CarryFields &fields, Value token,
+                        llvm::ArrayRef<CarryPiece> pieces, ValueRange last) {
+  if (!fields.layerOffset)
+    return Code::Values(last);
+  Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
+  return code.ifElse(
+      slot.absent, last.getTypes(), [&] { return Code::Values(last); },
+      [&] {
+        Code::Values loaded;
+        for (const CarryPiece &piece : pieces)
+          loaded.push_back(
+              loadAt(code, piece.type, elementAddress(code, slot.start, piece.element)));
+        return loaded;
+      });
+}
+
+void storePieces(const Code &code, const CarryFields &fields, Value token,
+                 llvm::ArrayRef<CarryPiece> pieces, ValueRange next) {
+  if (!fields.layerOffset)
+    return;
+  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
+  code.ifElse(
+      slot.absent, [] {},
+      [&] {
+        for (auto [piece, value] : llvm::zip(pieces, next))
+          storeAt(code, value, elementAddress(code, slot.start, piece.element));
+      });
+}
+
 void forTokensOf(const Code &code, const CarryFields &fields, Value sequence,
                  llvm::ArrayRef<CarryPiece> pieces, bool reverse, CarryStep step) {
-  auto border = [&](Value number) {
-    return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
-  };
-  Value begin = border(sequence), end = border(code.add(sequence, 1));
+  auto [begin, end] = bordersOf(code, fields, sequence);
   Code::Values zeros;
   for (const CarryPiece &piece : pieces)
     zeros.push_back(code.constant(piece.type, 0));
-  code.loop(begin, end, 1, zeros, [&](Value number, ValueRange last) {
+  code.loop(begin, end, 1, zeros, [&, begin = begin, end = end](Value number, ValueRange last) {
     Value token =
         reverse ? code.sub(code.add(code.sub(end, number), begin), code.index(1)) : number;
-    bool keeps = fields.layerOffset != nullptr;
-    Code::Values start = keeps ? startOf(code, fields, token, pieces, last) : Code::Values(last);
-    Code::Values next = step(token, start);
-    if (keeps)
-      leave(code, fields, token, pieces, next);
+    Code::Values next = step(token, loadPieces(code, fields, token, pieces, last));
+    storePieces(code, fields, token, pieces, next);
     return next;
   });
 }
 
 void forTokensInBlock(const Code &code, const CarryFields &fields, Value sequence,
                       const CarryBlock &block, bool reverse, BlockStep step) {
-  auto border = [&](Value number) {
-    return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
-  };
-  auto forRows = [&](llvm::function_ref<void(Value element, Value place)> body) {
-    code.loop(0, block.rows, 1, [&](Value row) {
-      body(code.add(block.element, code.mul(row, block.stride)), code.mul(row, block.lanes));
-    });
-  };
-  Value begin = border(sequence), end = border(code.add(sequence, 1));
-  forRows([&](Value, Value place) {
-    code.storeVector(code.constant(block.type, 0), block.buffer, {place});
-  });
-  bool keeps = fields.layerOffset != nullptr;
-  code.loop(begin, end, 1, [&](Value number) {
+  auto [begin, end] = bordersOf(code, fields, sequence);
+  BlockMover mover{code, fields, block};
+  mover.clear();
+  code.loop(begin, end, 1, [&, begin = begin, end = end](Value number) {
     Value token =
         reverse ? code.sub(code.add(code.sub(end, number), begin), code.index(1)) : number;
-    if (keeps) {
-      Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
-      code.ifElse(
-          slot.absent, [] {},
-          [&] {
-            forRows([&](Value element, Value place) {
-              Value loaded = loadAt(code, block.type, elementAddress(code, slot.start, element));
-              code.storeVector(loaded, block.buffer, {place});
-            });
-          });
-    }
+    mover.load(token);
     step(token);
-    if (keeps) {
-      Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
-      code.ifElse(
-          slot.absent, [] {},
-          [&] {
-            forRows([&](Value element, Value place) {
-              storeAt(code, code.loadVector(block.type, block.buffer, {place}),
-                      elementAddress(code, slot.start, element));
-            });
-          });
-    }
+    mover.store(token);
   });
+}
+
+Value isChain(const Code &code, const CarryFields &fields, Value sequence, int64_t shortest) {
+  auto [begin, end] = bordersOf(code, fields, sequence);
+  auto flag = [&](bool value) -> Value {
+    return code.make<arith::ConstantOp>(code.builder.getBoolAttr(value));
+  };
+  auto absent = [&](Value array, Value token) {
+    return isNull(code.builder, code.loc, loadPointer(code.builder, code.loc, array, token));
+  };
+  // Pairs of neighbours: the first leaves nothing, the second starts from nothing else.
+  auto follows = [&](Value token, ValueRange last) -> Code::Values {
+    Value both =
+        code.make<arith::AndIOp>(absent(fields.batch.carryFrom, token),
+                                 absent(fields.batch.carryTo, code.sub(token, code.index(1))));
+    return {code.make<arith::AndIOp>(last[0], both)};
+  };
+  Value isShort = code.less(code.sub(end, begin), code.index(shortest)), none = flag(false);
+  return code
+      .ifElse(
+          isShort, none.getType(), [&] { return Code::Values{none}; },
+          [&, begin = begin, end = end] {
+            if (!fields.layerOffset)
+              return Code::Values{flag(true)};
+            return code.loop(code.add(begin, 1), end, 1, flag(true), follows);
+          })
+      .front();
+}
+
+void outsideChains(const Code &code, const CarryFields &fields, Value sequence, int64_t shortest,
+                   llvm::function_ref<void()> body) {
+  if (shortest == 0)
+    return body();
+  code.ifElse(isChain(code, fields, sequence, shortest), [] {}, body);
+}
+
+void forChunksInBlock(const Code &code, const CarryFields &fields, Value sequence,
+                      const CarryBlock &block, int64_t size, ChunkStep step) {
+  auto [begin, end] = bordersOf(code, fields, sequence);
+  BlockMover mover{code, fields, block};
+  mover.clear();
+  mover.load(begin);
+  code.loop(begin, end, size, [&, end = end](Value token) {
+    step(token, code.min(code.sub(end, token), code.index(size)));
+  });
+  mover.store(code.sub(end, code.index(1)));
 }
 
 void forTokensInNumbers(const Code &code, const CarryFields &fields, Value sequence, Value buffer,

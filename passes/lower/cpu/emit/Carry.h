@@ -24,6 +24,13 @@ struct CarryPiece {
   mlir::VectorType type;
 };
 
+/// The pieces where `carry_from` says for `token`, or `last` where it names no slot.
+Code::Values loadPieces(const Code &code, const CarryFields &fields, mlir::Value token,
+                        llvm::ArrayRef<CarryPiece> pieces, mlir::ValueRange last);
+/// Stores `next` where `carry_to` says for `token`, if anywhere.
+void storePieces(const Code &code, const CarryFields &fields, mlir::Value token,
+                 llvm::ArrayRef<CarryPiece> pieces, mlir::ValueRange next);
+
 /// Calls `step` for each token of sequence `sequence` in order (with `reverse`, from the last one)
 /// with the pieces of the state that the token starts from; the pieces that it returns are stored
 /// where the batch says and are what the next token goes on from. Where the sequence's tokens lie
@@ -47,6 +54,23 @@ struct CarryBlock {
 using BlockStep = llvm::function_ref<void(mlir::Value token)>;
 void forTokensInBlock(const Code &code, const CarryFields &fields, mlir::Value sequence,
                       const CarryBlock &block, bool reverse, BlockStep step);
+
+/// Whether sequence `sequence` has `shortest` tokens or more, none of which but the first starts
+/// from another state than its predecessor's, and none but the last leaves one: not so in draft
+/// trees. i1.
+mlir::Value isChain(const Code &code, const CarryFields &fields, mlir::Value sequence,
+                    int64_t shortest);
+
+/// `body` for sequences that are no chains of `shortest` tokens or more; for all where it is 0.
+void outsideChains(const Code &code, const CarryFields &fields, mlir::Value sequence,
+                   int64_t shortest, llvm::function_ref<void()> body);
+
+/// The chunks of a chain, `size` tokens each, the last one what is left: `step` gets the first
+/// token and the number of tokens, and turns what `block` holds before the chunk into what is
+/// behind it.
+using ChunkStep = llvm::function_ref<void(mlir::Value token, mlir::Value tokens)>;
+void forChunksInBlock(const Code &code, const CarryFields &fields, mlir::Value sequence,
+                      const CarryBlock &block, int64_t size, ChunkStep step);
 
 /// As forTokensInBlock for a state that is numbers of f64, each kept as two f32: they lie in row
 /// `sequence` of `buffer`, a memref [S, n] of f64.

@@ -31,15 +31,16 @@ public:
                  code.loadVector(type, system.readout[1], {mode, channel})};
   }
 
-  void emit() {
-    Code::Values ends = runChunks();
+  /// From the state before the first token to that behind the last one.
+  Complex emit(const Complex &before) {
+    Code::Values ends = runChunks(before);
     Complex power{ends[2 * kChunks], ends[2 * kChunks + 1]};
     llvm::SmallVector<Complex> after{{ends[0], ends[1]}};
     for (int64_t k = 1; k < kChunks; ++k)
       after.push_back(
           math.add(math.mul(power, after.back()), Complex{ends[2 * k], ends[2 * k + 1]}));
     addStarts(after);
-    runRest(after.back());
+    return runRest(after.back());
   }
 
 private:
@@ -69,9 +70,10 @@ private:
     addTo(channel, code.make<arith::MulFOp>(y, code.constant(type, system.factor)));
   }
 
-  /// The chunks' states behind their last tokens, each begun at zero, then a^chunk.
-  Code::Values runChunks() const {
+  /// The chunks' states behind their last tokens, all but the first begun at zero, then a^chunk.
+  Code::Values runChunks(const Complex &before) const {
     Code::Values start(2 * kChunks, code.constant(type, 0));
+    start[0] = before.real, start[1] = before.imag;
     start.append({code.constant(type, 1), code.constant(type, 0)});
     return code.loop(code.index(0), chunk, 1, start, [&](Value number, ValueRange last) {
       Code::Values made;
@@ -101,14 +103,15 @@ private:
   }
 
   /// The tokens that no chunk has, fewer than there are chunks.
-  void runRest(const Complex &start) const {
-    code.loop(code.mul(chunk, kChunks), span.length(code), 1, {start.real, start.imag},
-              [&](Value number, ValueRange last) {
-                Value token = span.token(code, number);
-                Complex state = next({last[0], last[1]}, token);
-                give(token, state, /*fresh=*/true);
-                return Code::Values{state.real, state.imag};
-              });
+  Complex runRest(const Complex &start) const {
+    Code::Values end = code.loop(code.mul(chunk, kChunks), span.length(code), 1,
+                                 {start.real, start.imag}, [&](Value number, ValueRange last) {
+                                   Value token = span.token(code, number);
+                                   Complex state = next({last[0], last[1]}, token);
+                                   give(token, state, /*fresh=*/true);
+                                   return Code::Values{state.real, state.imag};
+                                 });
+    return {end[0], end[1]};
   }
 
   const Code &code;
@@ -125,14 +128,21 @@ private:
 
 } // namespace
 
-void emitDiagonalScan(const Code &code, const DiagonalSystem &system, const Span &span,
-                      Value channel, VectorType type) {
+void emitDiagonalScan(const Code &code, const DiagonalSystem &system, const CarryFields &fields,
+                      const Span &span, Value channel, VectorType type) {
   if (system.hasReadout())
     code.loop(span.begin, span.end, 1, [&](Value token) {
       code.storeVector(code.constant(type, 0), system.out, {token, channel});
     });
-  code.loop(0, system.modes, 1,
-            [&](Value mode) { ModeScan(code, system, span, mode, channel, type).emit(); });
+  Code::Values zero(2, code.constant(type, 0));
+  code.loop(0, system.modes, 1, [&](Value mode) {
+    auto element = [&](Value row) { return code.add(code.mul(row, system.channels), channel); };
+    CarryPiece pieces[] = {{element(mode), type}, {element(code.add(mode, system.modes)), type}};
+    Code::Values before = loadPieces(code, fields, span.begin, pieces, zero);
+    Complex after = ModeScan(code, system, span, mode, channel, type).emit({before[0], before[1]});
+    storePieces(code, fields, code.sub(span.end, code.index(1)), pieces,
+                ValueRange{after.real, after.imag});
+  });
 }
 
 /// One mode's part. `kSteps` rows go at a time by a^kSteps, so that a row does not wait for the one

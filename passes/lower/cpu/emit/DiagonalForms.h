@@ -3,6 +3,7 @@
 #define PLEXUS_PASSES_LOWER_CPU_EMIT_DIAGONALFORMS_H
 
 #include "dialects/ssm/Diagonal.h"
+#include "passes/lower/cpu/emit/Carry.h"
 #include "passes/lower/cpu/emit/LongConvolution.h"
 
 namespace plexus::emit {
@@ -23,9 +24,10 @@ struct DiagonalSystem {
 
 /// The scan of one sequence and a vector of channels: chunks run side by side, each from zero, so
 /// that one does not wait for the other; then each gets what the state before it makes of its
-/// tokens.
-void emitDiagonalScan(const Code &code, const DiagonalSystem &system, const Span &span,
-                      mlir::Value channel, mlir::VectorType type);
+/// tokens. The first goes on from the state of the span's first token, and what is behind the last
+/// one is left there.
+void emitDiagonalScan(const Code &code, const DiagonalSystem &system, const CarryFields &fields,
+                      const Span &span, mlir::Value channel, mlir::VectorType type);
 
 /// Adds the kernel `factor Re sum_n c b a^l` of rows l < `length`, a power of 2, to a part.
 void emitDiagonalKernel(const Code &code, const DiagonalSystem &system, const KernelPart &part,

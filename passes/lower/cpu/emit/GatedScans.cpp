@@ -190,8 +190,30 @@ void emitDeltaRule(OpBuilder &builder, Location loc, const Isa &isa,
   Code code{builder, loc};
   CarryFields fields = loadCarry(builder, loc, operands.batch, operands.state);
   int64_t heads = cast<MemRefType>(operands.value.getType()).getDimSize(1);
-  code.parallel(code.mul(fields.batch.sequences, heads),
-                [&](Value item) { DeltaHead(code, operands, fields, item, isa.lanes()).emit(); });
+  code.parallel(code.mul(fields.batch.sequences, heads), [&](Value item) {
+    outsideChains(code, fields, code.div(item, heads), operands.chunkedFrom, [&] {
+      code.stackScope([&] { DeltaHead(code, operands, fields, item, isa.lanes()).emit(); });
+    });
+  });
+}
+
+void emitDeltaGates(OpBuilder &builder, Location loc, const Isa &isa,
+                    const DeltaRuleOperands &operands, Value decays, Value weights) {
+  Code code{builder, loc};
+  int64_t heads = cast<MemRefType>(operands.value.getType()).getDimSize(1);
+  forTokens(builder, loc, loadBatch(builder, loc, operands.batch).tokens, [&](Value token) {
+    code.pieces(heads, isa.lanes(), [&](Value head, VectorType type) {
+      ImplicitLocOpBuilder b(loc, builder);
+      auto of = [&](Value memref) { return code.loadVector(type, memref, {token, head}); };
+      auto uniform = [&](Value memref) { return code.loadVector(type, memref, {head}); };
+      code.storeVector(
+          ssm::buildDecay(b, uniform(operands.rate), of(operands.step), uniform(operands.stepBias)),
+          decays, {token, head});
+      Value gate = plx::buildActivation(b, plx::ActivationKind::Sigmoid, of(operands.beta));
+      code.storeVector(code.make<arith::MulFOp>(gate, code.constant(type, operands.betaScale)),
+                       weights, {token, head});
+    });
+  });
 }
 
 } // namespace plexus::emit

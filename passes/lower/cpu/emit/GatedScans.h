@@ -29,11 +29,16 @@ struct DeltaRuleOperands {
   mlir::Value query, key, value, step, beta, rate, stepBias, batch, state, out;
   float betaScale = 1;
   bool accumulate = false;
+  int64_t chunkedFrom = 0; ///< Chains of so many tokens are left out; 0: none.
 };
 /// Emits a parallel loop over sequences and heads. The columns of a head's state are independent of
 /// each other: a vector of them at a time goes through all tokens, on the stack (keyDim vectors).
 void emitDeltaRule(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
                    const DeltaRuleOperands &operands);
+
+/// Emits a loop over tokens that fills decays and weights [T, heads], f32: g and b of the op.
+void emitDeltaGates(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
+                    const DeltaRuleOperands &operands, mlir::Value decays, mlir::Value weights);
 
 } // namespace plexus::emit
 

@@ -101,9 +101,11 @@ void emitSsd(OpBuilder &builder, Location loc, const Isa &isa, const SsdSpec &sp
   auto forHeads = [&](int64_t blocks, int64_t begin, VectorType type) {
     code.parallel(code.mul(fields.batch.sequences, spec.heads * blocks), [&](Value item) {
       Value inSequence = code.rem(item, spec.heads * blocks);
-      emitColumn(code, isa, spec, operands, fields, code.div(item, spec.heads * blocks),
-                 code.div(inSequence, blocks),
-                 code.add(code.mul(code.rem(inSequence, blocks), lanes), begin), type);
+      Value sequence = code.div(item, spec.heads * blocks);
+      outsideChains(code, fields, sequence, spec.chunkedFrom, [&] {
+        emitColumn(code, isa, spec, operands, fields, sequence, code.div(inSequence, blocks),
+                   code.add(code.mul(code.rem(inSequence, blocks), lanes), begin), type);
+      });
     });
   };
   if (columns > 0)

@@ -50,8 +50,8 @@ func.func @modes(%u: tensor<?x16xf32>, %re: tensor<4x8xf32>, %batch: !plx.batch)
 // -----
 
 func.func @form_with_state(%u: tensor<?x16xf32>, %re: tensor<1x8xf32>, %h: !plx.carry<2 x 1 x 8>, %batch: !plx.batch) -> tensor<?x16xf32> {
-  // expected-error @+1 {{'form' scan is for whole sequences, which have no 'state'}}
-  %y = ssm.diagonal cartesian zoh %u, %re, %re, %batch state %h form scan : (tensor<?x16xf32>, tensor<1x8xf32>, tensor<1x8xf32>, !plx.batch, !plx.carry<2 x 1 x 8>) -> tensor<?x16xf32>
+  // expected-error @+1 {{'form' convolution is for whole sequences, which have no 'state'}}
+  %y = ssm.diagonal cartesian zoh %u, %re, %re, %batch state %h form convolution : (tensor<?x16xf32>, tensor<1x8xf32>, tensor<1x8xf32>, !plx.batch, !plx.carry<2 x 1 x 8>) -> tensor<?x16xf32>
   return %y : tensor<?x16xf32>
 }
 
@@ -69,4 +69,20 @@ func.func @modes_of_another_shape(%u: tensor<?x8xf32>, %re: tensor<4x8xf32>, %m:
   // expected-error @+1 {{'p' is 'tensor<2x3x8xf32>', expected the shape [2, 4, 8]}}
   %y = ssm.dplr log %u, %re, %re, %p, %m, %m, %m, %batch, %dt : (tensor<?x8xf32>, tensor<4x8xf32>, tensor<4x8xf32>, tensor<2x3x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, tensor<2x4x8xf32>, !plx.batch, tensor<8xf32>) -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
+}
+
+// -----
+
+func.func @chunked_backward(%x: tensor<?x4x8xf32>, %d: tensor<?x4xf32>, %a: tensor<4xf32>, %b: tensor<?x1x8xf32>, %batch: !plx.batch) -> tensor<?x4x8xf32> {
+  // expected-error @+1 {{'form' is chunked, which has no 'reverse'}}
+  %y = ssm.ssd %x, %d, %a, %b, %b, %batch form chunked {reverse} : (tensor<?x4x8xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<?x1x8xf32>, tensor<?x1x8xf32>, !plx.batch) -> tensor<?x4x8xf32>
+  return %y : tensor<?x4x8xf32>
+}
+
+// -----
+
+func.func @form_of_others(%x: tensor<?x4x8xf32>, %d: tensor<?x4xf32>, %a: tensor<4xf32>, %b: tensor<?x1x8xf32>, %batch: !plx.batch) -> tensor<?x4x8xf32> {
+  // expected-error @+1 {{'form' is scan, expected one of recurrent, chunked}}
+  %y = ssm.ssd %x, %d, %a, %b, %b, %batch form scan : (tensor<?x4x8xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<?x1x8xf32>, tensor<?x1x8xf32>, !plx.batch) -> tensor<?x4x8xf32>
+  return %y : tensor<?x4x8xf32>
 }

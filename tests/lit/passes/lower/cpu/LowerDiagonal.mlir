@@ -40,9 +40,9 @@ plx.model @m {
 // CHECK: %[[SHORTEST:.*]] = arith.constant 64 : index
 // CHECK: arith.cmpi {{.*}}, %{{.*}}, %{{.*}} : index
 // CHECK: scf.if
-// CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
-// CHECK: else
 // CHECK: scf.for {{.*}} -> ({{(vector<8xf32>, ){17}vector<8xf32>}})
+// CHECK: } else {
+// CHECK: scf.for {{.*}} -> (vector<8xf32>, vector<8xf32>)
 plx.model @m {
   plx.weight @w : tensor<1x8xf32> = #plx.source<"w">
   plx.segment @scan(%u: tensor<?x16xf32>, %batch: !plx.batch) -> tensor<?x16xf32> {
