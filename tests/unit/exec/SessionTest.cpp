@@ -149,6 +149,30 @@ TEST(Session, TruncatedSequencesContinueAsIfTheRestHadNeverBeen) {
   }
 }
 
+/// Pieces that are longer than the ring, that end within one of its pages, and single tokens: rows
+/// see their window, whatever pages have been given back and used again.
+TEST(Session, SequencesLongerThanARingSeeTheirWindow) {
+  for (int window : {1, 40, 64}) {
+    FakeOptions options{.context = 700, .window = window};
+    auto session = makeSession(options);
+    SequenceId sequence = *session->openSequence();
+    auto ids = someIds(660, 5);
+    size_t fed = 0;
+    for (size_t size : {1, 33, 260, 1, 95, 1, 170, 99}) {
+      std::vector<int32_t> piece(ids.begin() + fed, ids.begin() + fed + size);
+      fed += size;
+      std::vector<int32_t> seen(ids.begin(), ids.begin() + fed);
+      expectNear(append(*session, sequence, piece), lastLogits(options, seen),
+                 "window " + std::to_string(window) + ", " + std::to_string(fed) + " tokens");
+    }
+    SnapshotId snapshot = *session->snapshot(sequence);
+    append(*session, sequence, someIds(40, 6));
+    ASSERT_TRUE(session->restore(sequence, snapshot)) << "the snapshot keeps its pages";
+    ids.push_back(7);
+    expectNear(append(*session, sequence, {7}), lastLogits(options, ids), "restored");
+  }
+}
+
 TEST(Session, WindowsCannotGoBackBehindWhatTheyDropped) {
   FakeOptions options{.window = 8};
   auto session = makeSession(options);

@@ -145,6 +145,21 @@ void storePieces(const Code &code, const CarryFields &fields, Value token,
       });
 }
 
+void prefetchPieces(const Code &code, const CarryFields &fields, Value token,
+                    llvm::ArrayRef<CarryPiece> pieces, int64_t elements) {
+  if (!fields.layerOffset)
+    return;
+  Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
+  code.ifElse(
+      slot.absent, [] {},
+      [&] {
+        for (const CarryPiece &piece : pieces)
+          code.make<LLVM::Prefetch>(
+              elementAddress(code, slot.start, code.add(piece.element, elements)), /*rw=*/0,
+              /*hint=*/3, /*cache=*/1);
+      });
+}
+
 void forTokensOf(const Code &code, const CarryFields &fields, Value sequence,
                  llvm::ArrayRef<CarryPiece> pieces, bool reverse, CarryStep step) {
   auto [begin, end] = bordersOf(code, fields, sequence);

@@ -31,6 +31,11 @@ Code::Values loadPieces(const Code &code, const CarryFields &fields, mlir::Value
 void storePieces(const Code &code, const CarryFields &fields, mlir::Value token,
                  llvm::ArrayRef<CarryPiece> pieces, mlir::ValueRange next);
 
+/// Asks the memory for the lines that pieces `elements` further on are in, where they are loaded
+/// from for `token`, if from a slot: a step of one token waits for little else.
+void prefetchPieces(const Code &code, const CarryFields &fields, mlir::Value token,
+                    llvm::ArrayRef<CarryPiece> pieces, int64_t elements);
+
 /// Calls `step` for each token of sequence `sequence` in order (with `reverse`, from the last one)
 /// with the pieces of the state that the token starts from; the pieces that it returns are stored
 /// where the batch says and are what the next token goes on from. Where the sequence's tokens lie

@@ -7,6 +7,9 @@ using namespace mlir;
 namespace plexus::emit {
 namespace {
 
+/// Columns whose work takes as long as a line takes to come from memory.
+constexpr int64_t kAhead = 4;
+
 /// One vector of channels.
 struct Column {
   const Code &code;
@@ -57,6 +60,21 @@ struct Group : Column {
     return made;
   }
 
+  /// What a column some way behind this one reads: rows are far apart, which hides the order of
+  /// reading from the memory's own prefetchers.
+  void prefetch(const CarryFields &fields, Value sequence,
+                llvm::ArrayRef<CarryPiece> pieces) const {
+    int64_t ahead = kAhead * type.getNumElements();
+    auto border = [&](Value number) {
+      return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
+    };
+    Value token = border(sequence), end = border(code.add(sequence, 1));
+    code.ifThen(code.less(token, end), [&] { prefetchPieces(code, fields, token, pieces, ahead); });
+    for (int64_t i = 0; i < count; ++i)
+      code.make<memref::PrefetchOp>(operands.rate, ValueRange{row(i), code.add(channel, ahead)},
+                                    /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+  }
+
   Code::Values rates() const {
     Code::Values made;
     for (int64_t i = 0; i < count; ++i)
@@ -99,9 +117,11 @@ void emitSelectiveScan(OpBuilder &builder, Location loc, const Isa &isa,
                      forEntryGroups(code, isa, spec.entries, 2,
                                     [&](Value entry, int64_t count, bool first) {
                                       Group group{column, entry, count, first};
+                                      llvm::SmallVector<CarryPiece> pieces = group.pieces();
+                                      group.prefetch(fields, sequence, pieces);
                                       Code::Values rate = group.rates();
-                                      forTokensOf(code, fields, sequence, group.pieces(),
-                                                  spec.reverse, [&](Value token, ValueRange last) {
+                                      forTokensOf(code, fields, sequence, pieces, spec.reverse,
+                                                  [&](Value token, ValueRange last) {
                                                     return group.step(token, last, rate, skip);
                                                   });
                                     });

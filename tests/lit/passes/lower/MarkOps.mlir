@@ -1,10 +1,4 @@
-// RUN: plexus-opt %s --plx-number-parameters --plx-label-ops --mlir-print-debuginfo --mlir-print-local-scope | FileCheck %s --check-prefix=LABEL
 // RUN: plexus-opt %s --plx-number-parameters --plx-label-ops --plx-decompose --canonicalize --cse --linalg-fuse-elementwise-ops --plx-lower-segments=isa=avx512 --plx-row-loops --plx-mark-ops | FileCheck %s
-
-// The label of an op is in its location: what it reads whole, the tensors that it moves (number,
-// size symbol, bytes of a row), what it multiplies.
-// LABEL: plx.rms_norm {{.*}} loc(fused<{plexus.op = "plx.rms_norm", reads = array<i64: 0, 0, 256>, weights = array<i64: 0>, writes = array<i64: 1, 0, 256>}>
-// LABEL: loc(fused<{multiplies = array<i64: 0, 2048>, plexus.op = "plx.fused_linear", reads = array<i64: 1, 0, 256>, weights = array<i64: 1>, writes = array<i64: 2, 0, 128>}>
 
 // Texts, last first; each of a product's forms has a mark. A tensor that stays within a fused loop
 // is not moved.
