@@ -149,6 +149,37 @@ const Case kCases[] = {
         %y3 = ssm.delta_rule %q3, %kn, %v3, %a, %b, %r, %d, %batch STATE FORM {accumulate} : (tensor<?x2x8xf32>, tensor<?x2x8xf32>, tensor<?x4x20xf32>, tensor<?x4xf32>, tensor<?x4xf32>, tensor<4xf32>, tensor<4xf32>, !plx.batchTYPE) -> tensor<?x4x20xf32>
         %y = plx.reshape %y3 : tensor<?x4x20xf32> -> tensor<?x80xf32>)",
      80, "!plx.carry<4 x 8 x 20>"},
+    // Blocks of columns with a rest, entries that are no multiple of a tile, a group for each head.
+    {"SsdWide", 3 * 72 + 3 + 2 * 3 * 18, 3 * 18 * 72,
+     "plx.weight @a : tensor<3xf32> = #plx.offset<-1.0, #plx.source<\"a\">>\n",
+     R"(%a = plx.param @a : tensor<3xf32>
+        %i2 = plx.slice %x from 0 size 216 : tensor<?x327xf32> -> tensor<?x216xf32>
+        %in = plx.reshape %i2 : tensor<?x216xf32> -> tensor<?x3x72xf32>
+        %delta = plx.slice %x from 216 size 3 : tensor<?x327xf32> -> tensor<?x3xf32>
+        %b2 = plx.slice %x from 219 size 54 : tensor<?x327xf32> -> tensor<?x54xf32>
+        %b = plx.reshape %b2 : tensor<?x54xf32> -> tensor<?x3x18xf32>
+        %c2 = plx.slice %x from 273 size 54 : tensor<?x327xf32> -> tensor<?x54xf32>
+        %c = plx.reshape %c2 : tensor<?x54xf32> -> tensor<?x3x18xf32>
+        %o = ssm.ssd %in, %delta, %a, %b, %c, %batch STATE FORM {softplusCOMMA} : (tensor<?x3x72xf32>, tensor<?x3xf32>, tensor<3xf32>, tensor<?x3x18xf32>, tensor<?x3x18xf32>, !plx.batchTYPE) -> tensor<?x3x72xf32>
+        %y = plx.reshape %o : tensor<?x3x72xf32> -> tensor<?x216xf32>)",
+     216, "!plx.carry<3 x 18 x 72>"},
+    {"DeltaRuleWide", 2 * 23 + 2 * 80 + 4, 2 * 23 * 80,
+     "plx.weight @r : tensor<2xf32> = #plx.offset<-1.0, #plx.source<\"r\">>\n"
+     "plx.weight @d : tensor<2xf32> = #plx.source<\"d\">\n",
+     R"(%r = plx.param @r : tensor<2xf32>
+        %d = plx.param @d : tensor<2xf32>
+        %q = plx.slice %x from 0 size 23 : tensor<?x210xf32> -> tensor<?x23xf32>
+        %k = plx.slice %x from 23 size 23 : tensor<?x210xf32> -> tensor<?x23xf32>
+        %v = plx.slice %x from 46 size 160 : tensor<?x210xf32> -> tensor<?x160xf32>
+        %a = plx.slice %x from 206 size 2 : tensor<?x210xf32> -> tensor<?x2xf32>
+        %b = plx.slice %x from 208 size 2 : tensor<?x210xf32> -> tensor<?x2xf32>
+        %q3 = plx.reshape %q : tensor<?x23xf32> -> tensor<?x1x23xf32>
+        %k3 = plx.reshape %k : tensor<?x23xf32> -> tensor<?x1x23xf32>
+        %v3 = plx.reshape %v : tensor<?x160xf32> -> tensor<?x2x80xf32>
+        %kn = plx.l2_normalize %k3 {eps = 1.0e-6 : f32} : tensor<?x1x23xf32>
+        %y3 = ssm.delta_rule %q3, %kn, %v3, %a, %b, %r, %d, %batch STATE FORM : (tensor<?x1x23xf32>, tensor<?x1x23xf32>, tensor<?x2x80xf32>, tensor<?x2xf32>, tensor<?x2xf32>, tensor<2xf32>, tensor<2xf32>, !plx.batchTYPE) -> tensor<?x2x80xf32>
+        %y = plx.reshape %y3 : tensor<?x2x80xf32> -> tensor<?x160xf32>)",
+     160, "!plx.carry<2 x 23 x 80>"},
     {"Gru", 36, 12,
      "plx.weight @u : tensor<36x12xf32> = #plx.source<\"u\">\n"
      "plx.weight @b : tensor<36xf32> = #plx.source<\"b\">\n",
@@ -489,7 +520,9 @@ TEST(DiagonalForms, ScansAgreeWithTheRecurrenceFromAState) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ops, ChunkedForms, testing::Values("Ssd", "DeltaRule", "LinearAttention"),
+INSTANTIATE_TEST_SUITE_P(Ops, ChunkedForms,
+                         testing::Values("Ssd", "SsdWide", "DeltaRule", "DeltaRuleWide",
+                                         "LinearAttention"),
                          [](const auto &info) { return std::string(info.param); });
 
 TEST(DplrForms, AgreeOnShortAndLongSequences) {
