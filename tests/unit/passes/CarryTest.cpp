@@ -530,7 +530,7 @@ TEST(DplrForms, AgreeOnShortAndLongSequences) {
   for (bool reverse : {false, true}) {
     CompiledSegment recurrent(textOf(test, false, reverse, "form recurrent"), Path::Fast);
     CompiledSegment other(textOf(test, false, reverse, "form convolution from 3"), Path::Fast);
-    RaggedBatch batch({1, 7, 64, 2, 1000, 3});
+    RaggedBatch batch({1, 7, 64, 2, 1000, 3, 16384});
     Floats x = randomRows(batch.view().tokens, test.columns, 3);
     expectNear(other(batch, {x})[0], recurrent(batch, {x})[0]);
   }
