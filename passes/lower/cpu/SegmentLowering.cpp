@@ -300,10 +300,11 @@ Value SegmentLowering::status() {
 
 void SegmentLowering::emitParallel(int64_t work, function_ref<void()> emit, int64_t manyRows) {
   Block *block = body.getInsertionBlock();
-  Operation *last = block->empty() ? nullptr : &block->back();
+  Block::iterator place = body.getInsertionPoint(); // In a branch, ahead of its terminator.
+  Operation *last = place == block->begin() ? nullptr : &*std::prev(place);
   emit();
   auto first = last ? std::next(last->getIterator()) : block->begin();
-  for (Operation &op : llvm::make_range(first, block->end()))
+  for (Operation &op : llvm::make_range(first, body.getInsertionPoint()))
     op.walk([&](scf::ParallelOp loop) {
       auto branch = loop->getParentOfType<scf::IfOp>();
       bool many = branch && branch.getThenRegion().isAncestor(loop->getParentRegion());
