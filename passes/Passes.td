@@ -311,6 +311,27 @@ def MergeBanks : Pass<"plx-merge-banks", "mlir::ModuleOp"> {
   }];
 }
 
+def ReorderInputs : Pass<"plx-reorder-inputs", "mlir::ModuleOp"> {
+  let summary = "Multiply by weights in the order in which their columns are stored";
+  let description = [{
+    Checkpoints that were quantized in the order of activations (GPTQ's desc_act) have groups of columns
+    that are not neighbours. Their products read the input's columns in that order instead, so that the
+    weight is kept as it is stored. Orders that several weights share are one weight.
+
+    Before:
+    ```mlir
+    plx.weight @w : tensor<32x64xf16> = #plx.unsort<[#plx.source<"w.order" : tensor<64xf32>>, #plx.source<"w.stored" : tensor<32x64xi8, #plx.packed<q4:32>>>]>
+    ...
+    %y = plx.linear %x, %w : (tensor<?x64xf32>, tensor<32x64xf16>) -> tensor<?x32xf32>
+    ```
+    After:
+    ```mlir
+    %0 = plx.reorder %x by %order : tensor<?x64xf32>, tensor<64xf32>
+    %y = plx.linear %0, %stored : (tensor<?x64xf32>, tensor<32x64xf16>) -> tensor<?x32xf32>
+    ```
+  }];
+}
+
 def FuseMapActivation : Pass<"plx-fuse-map-activation", "mlir::ModuleOp"> {
   let summary = "Compute activations on a convolution's sums";
   let description = [{

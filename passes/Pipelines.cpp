@@ -45,6 +45,7 @@ void addTo(OpPassManager &manager, Stages stages) {
 
 Stages modelStages(const ModelOptions &options) {
   Stages stages;
+  add(stages, createReorderInputs());
   add(stages, createCanonicalizerPass());
   add(stages, createCSEPass());
   add(stages, createMergeLinearMaps());

@@ -101,6 +101,7 @@ plx_recipe GraphBuilder::source(llvm::StringRef name) {
       missing.push_back(name.str());
     return addMissingRecipe();
   }
+  asked.push_back(name.str()); // which may be made of parts
   for (llvm::StringRef tensor : plx::recipeSources(attr))
     asked.push_back(tensor.str());
   return addRecipe([&](EmitError) { return attr; });

@@ -96,15 +96,15 @@ Status inferSame(Recipe &r) {
 Status inferShape(Recipe &r) {
   using Kind = Recipe::Kind;
   bool joins = r.kind == Kind::Concat || r.kind == Kind::Interleave || r.kind == Kind::Sum ||
-               r.kind == Kind::Einsum || r.kind == Kind::Whiten;
+               r.kind == Kind::Einsum || r.kind == Kind::Unsort || r.kind == Kind::Whiten;
   if (r.kind != Recipe::Kind::Source && (r.parts.empty() || (!joins && r.parts.size() != 1)))
     return error(Code::InvalidArgument) << "a recipe has " << r.parts.size() << " parts";
   for (Recipe &part : r.parts)
     PLX_RETURN_IF_ERROR(inferShape(part));
   static constexpr Status (*kInfer[])(Recipe &) = {
-      nullptr,     inferJoin,   inferJoin,   inferSlice,   inferTranspose, inferReshape,
-      inferSame,   inferSame,   inferSame,   inferSame,    inferSum,       inferBox,
-      inferRenorm, inferEinsum, inferWhiten, inferSpectrum};
+      nullptr,     inferJoin,   inferJoin,   inferSlice,  inferTranspose, inferReshape,
+      inferSame,   inferSame,   inferSame,   inferSame,   inferSum,       inferBox,
+      inferRenorm, inferEinsum, inferUnsort, inferWhiten, inferSpectrum};
   return r.kind == Recipe::Kind::Source ? Status::ok() : kInfer[static_cast<size_t>(r.kind)](r);
 }
 

@@ -29,6 +29,7 @@ struct Recipe {
     Box,        ///< The part convolved with `size` ones along `axis`.
     Renorm,     ///< Rows whose L2 norm is above `number`, scaled down to it.
     Einsum,     ///< Sum of products over the axes that the letters in `name` name.
+    Unsort,     ///< Columns of the second part, the i-th at the place that the first part has at i.
     Whiten,     ///< What `name` says of a covariance matrix, as pairs of f32.
     Spectrum,   ///< The last axis at the roots of x^(size / 2) = i (runtime/io/Spectrum.h).
   };

@@ -3,6 +3,7 @@
 
 #include "runtime/io/Spectrum.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <numeric>
@@ -170,6 +171,17 @@ std::vector<float> spectrum(const Recipe &r, const std::vector<float> &part) {
   return value;
 }
 
+/// Indices outside of the columns are taken as the nearest one, as plx.reorder does.
+std::vector<float> unsort(const std::vector<float> &order, const std::vector<float> &stored) {
+  size_t columns = order.size();
+  std::vector<float> value(stored.size());
+  for (size_t i = 0; i < stored.size(); ++i) {
+    float column = std::clamp(order[i % columns], 0.0f, static_cast<float>(columns - 1));
+    value[i - i % columns + static_cast<size_t>(column)] = stored[i];
+  }
+  return value;
+}
+
 } // namespace
 
 Status inferSum(Recipe &r) {
@@ -224,6 +236,15 @@ Status inferEinsum(Recipe &r) {
   return Status::ok();
 }
 
+Status inferUnsort(Recipe &r) {
+  if (r.parts.size() != 2 || r.parts[1].shape.size() != 2 ||
+      r.parts[0].shape != Shape{r.parts[1].shape[1]} || r.parts[1].shape[1] == 0)
+    return error(Code::Mismatch)
+           << "an order of columns needs one index for each column of a matrix";
+  r.shape = r.parts[1].shape;
+  return Status::ok();
+}
+
 std::vector<float> wholeValue(const Recipe &r, const Parts &parts) {
   switch (r.kind) {
   case Recipe::Kind::Sum:
@@ -234,6 +255,8 @@ std::vector<float> wholeValue(const Recipe &r, const Parts &parts) {
     return renorm(r, parts[0]);
   case Recipe::Kind::Spectrum:
     return spectrum(r, parts[0]);
+  case Recipe::Kind::Unsort:
+    return unsort(parts[0], parts[1]);
   default:
     return einsum(r, parts);
   }

@@ -11,6 +11,7 @@ Status inferBox(Recipe &r);
 Status inferRenorm(Recipe &r);
 Status inferEinsum(Recipe &r);
 Status inferSpectrum(Recipe &r);
+Status inferUnsort(Recipe &r);
 
 /// The elements of `r`, one of these kinds, from those of its parts. Sums are of f64.
 std::vector<float> wholeValue(const Recipe &r, const std::vector<std::vector<float>> &parts);

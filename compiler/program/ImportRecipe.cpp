@@ -78,6 +78,10 @@ LogicalResult importNode(Attribute attribute, Recipe &r) {
         r.kind = Kind::Sum;
         return success();
       })
+      .Case([&](plx::UnsortRecipeAttr) {
+        r.kind = Kind::Unsort;
+        return success();
+      })
       .Case([&](plx::BoxRecipeAttr a) {
         r.kind = Kind::Box;
         r.axis = a.getAxis();

@@ -91,6 +91,24 @@ Values SliceOp::decompose(OpBuilder &builder) {
       tensor::ExtractSliceOp::create(b, getType(), getInput(), offsets, sizes, strides)};
 }
 
+Values ReorderOp::decompose(OpBuilder &builder) {
+  ImplicitLocOpBuilder b(getLoc(), builder);
+  int64_t rank = rankOf(getInput()), columns = getType().getShape().back();
+  auto lookUp = [&](ImplicitLocOpBuilder &b, ValueRange v) -> Value {
+    Value column = arith::FPToSIOp::create(b, b.getI32Type(), v[0]);
+    column = arith::IndexCastOp::create(b, b.getIndexType(), column);
+    column = arith::MaxSIOp::create(b, column, indexConstant(b, 0));
+    column = arith::MinSIOp::create(b, column, indexConstant(b, columns - 1));
+    SmallVector<Value> indices;
+    for (int64_t dim = 0; dim < rank - 1; ++dim)
+      indices.push_back(loopIndex(b, dim));
+    indices.push_back(column);
+    return tensor::ExtractOp::create(b, getInput(), indices);
+  };
+  return SmallVector<Value>{mapElements(b, sizesOf(b, getInput()), getType().getElementType(),
+                                        getOrder(), dimsMap(b, rank, {rank - 1}), lookUp)};
+}
+
 Values ConcatOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
   int64_t rank = getType().getRank(), column = 0;

@@ -217,6 +217,16 @@ def Plx_SumRecipe : Plx_JoinRecipe<"SumRecipe", "sum", (ins)> {
   let assemblyFormat = "`<` `[` $parts `]` `>`";
 }
 
+def Plx_UnsortRecipe : Plx_JoinRecipe<"UnsortRecipe", "unsort", (ins)> {
+  let summary = "a matrix whose columns are stored in another order";
+  let description = [{
+    `y[n, order[k]] = w[n, k]` of `#plx.unsort<[order, w]>`, order a permutation of K indices. This is what
+    a checkpoint holds that was quantized in the order of activations; plx-reorder-inputs makes products
+    read `w` itself.
+  }];
+  let assemblyFormat = "`<` `[` $parts `]` `>`";
+}
+
 def Plx_WhitenRecipe
     : Plx_JoinRecipe<"WhitenRecipe", "whiten", (ins StringRefParameter<"which result">:$result)> {
   let summary = "what a covariance matrix R = L L^T (Cholesky) makes of measurements, in f64";

@@ -348,6 +348,27 @@ FailureOr<RankedTensorType> WhitenRecipeAttr::inferType(RankedTensorType,
   return RankedTensorType::get(shape, Float32Type::get(getContext()));
 }
 
+LogicalResult UnsortRecipeAttr::verify(EmitError emitError, ArrayRef<Attribute> parts) {
+  if (parts.size() != 2)
+    return emitError() << "#plx.unsort takes an order and a matrix, found " << parts.size()
+                       << " parts";
+  return success();
+}
+
+FailureOr<RankedTensorType> UnsortRecipeAttr::inferType(RankedTensorType,
+                                                        EmitError emitError) const {
+  FailureOr<RankedTensorType> order = inferNestedRecipe(getParts()[0], {}, emitError);
+  FailureOr<RankedTensorType> matrix = inferNestedRecipe(getParts()[1], {}, emitError);
+  if (failed(order) || failed(matrix))
+    return failure();
+  if (matrix->getRank() != 2 || order->getShape() != matrix->getShape().take_back()) {
+    emitError() << "#plx.unsort needs one index for each column of a matrix, found " << *order
+                << " and " << *matrix;
+    return failure();
+  }
+  return matrix;
+}
+
 LogicalResult EinsumRecipeAttr::verify(EmitError emitError, StringRef axes,
                                        ArrayRef<Attribute> parts) {
   auto letters = [](StringRef text) { return llvm::all_of(text, llvm::isLower); };

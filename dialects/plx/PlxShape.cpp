@@ -69,6 +69,19 @@ OpFoldResult SliceOp::fold(FoldAdaptor) {
   return getInput().getType() == getType() ? getInput() : Value();
 }
 
+//===--- Reorder ------------------------------------------------------------------------------===//
+
+LogicalResult ReorderOp::verify() {
+  if (failed(verifyMinRank(*this, "input", getInput(), 1)))
+    return failure();
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(getInput().getType()).getShape();
+  auto order = cast<RankedTensorType>(getOrder().getType());
+  if (order.getShape() != shape.take_back() || !order.getElementType().isF32())
+    return emitOpError("'order' must have an f32 index for each of the ")
+           << shape.back() << " columns of 'input', found " << order;
+  return success();
+}
+
 //===--- Concat -------------------------------------------------------------------------------===//
 
 LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location>,

@@ -36,6 +36,22 @@ def Plx_SliceOp : Plx_ComputeOp<"slice", [InferTypeOpAdaptor]> {
   let hasFolder = 1;
 }
 
+def Plx_ReorderOp : Plx_ComputeOp<"reorder", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "columns of the last axis in another order";
+  let description = [{
+    `y[..., i] = x[..., order[i]]`. Indices are whole numbers as f32 (which holds them up to 2^24), since
+    they are a weight; those outside of the columns are taken as the nearest one.
+
+    ```mlir
+    %y = plx.reorder %x by %order : tensor<?x64xf32>, tensor<64xf32>
+    ```
+  }];
+  let arguments = (ins Plx_Tensor:$input, Plx_Vector:$order);
+  let results = (outs Plx_Tensor:$result);
+  let assemblyFormat = "$input `by` $order attr-dict `:` type($input) `,` type($order)";
+  let hasVerifier = 1;
+}
+
 def Plx_ConcatOp : Plx_ComputeOp<"concat", [InferTypeOpAdaptor]> {
   let summary = "concatenation along the last axis";
   let description = [{

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <numeric>
 
 namespace plexus::frontends {
 namespace {
@@ -25,13 +26,24 @@ struct Parts {
   const TensorView *weights = nullptr; ///< qweight
   const TensorView *scales = nullptr, *zeros = nullptr;
   const TensorView *groupOf = nullptr; ///< g_idx, or null.
+  /// Column `order[i]` is the i-th when columns are sorted by group; empty: they are.
+  std::vector<int32_t> order;
 };
+
+/// Columns sorted by the group that g_idx gives them, which is how GPTQ took them with desc_act.
+std::vector<int32_t> sortedByGroup(const TensorView &groupOf) {
+  std::vector<int32_t> order(static_cast<size_t>(groupOf.elements()));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int32_t a, int32_t b) { return wordAt(groupOf, a) < wordAt(groupOf, b); });
+  return order;
+}
 
 class Matrix final : public QuantizedMatrix {
 public:
-  Matrix(const QuantizationConfig &config, const Parts &parts, int64_t depth)
-      : config(config), parts(parts), depth(depth), columns(parts.scales->shape[1]),
-        group(config.group < 0 ? depth : config.group) {
+  Matrix(const QuantizationConfig &config, Parts moduleParts, int64_t depth)
+      : config(config), parts(std::move(moduleParts)), depth(depth),
+        columns(parts.scales->shape[1]), group(config.group < 0 ? depth : config.group) {
     label = (config.layout == QuantizedLayout::Gptq ? "GPTQ int" : "AWQ int") +
             std::to_string(config.bits);
     bool symmetric = allCentered();
@@ -56,6 +68,9 @@ public:
         fromF32(DType::F16, &zero, 1, &zeros[i]);
     }
   }
+
+  /// The indices of the columns in stored order; empty where that is their own.
+  const std::vector<int32_t> &storedOrder() const { return parts.order; }
 
   /// Whether every scale is a number of f16: those that are stored as bf16 may not be.
   bool scalesAreHalf() const {
@@ -96,7 +111,9 @@ private:
     return word >> (4 * kAwqPlace[column % 8]) & mask();
   }
 
-  int integerAt(int64_t n, int64_t k) const {
+  /// Integer of row n and stored column `place`.
+  int integerAt(int64_t n, int64_t place) const {
+    int64_t k = parts.order.empty() ? place : parts.order[place];
     if (config.layout == QuantizedLayout::Awq)
       return static_cast<int>(fromAwq(*parts.weights, k, n));
     return static_cast<int>(fromStream(*parts.weights, k, n, columns));
@@ -141,6 +158,22 @@ private:
   PackedForm packed;
 };
 
+/// A matrix as it is meant, whose stored columns are in another order.
+class OrderedMatrix final : public QuantizedMatrix {
+public:
+  explicit OrderedMatrix(const Matrix &stored) : stored(stored) {}
+  std::string_view name() const override { return stored.name(); }
+  PackedForm form() const override { return stored.form(); }
+  void read(int64_t row, int64_t column, int64_t count, uint8_t *values, uint16_t *scales,
+            uint16_t *zeros) const override {
+    stored.read(row, column, count, values, scales, zeros);
+  }
+  const int32_t *order() const override { return stored.storedOrder().data(); }
+
+private:
+  const Matrix &stored;
+};
+
 class Checkpoint final : public TensorSource {
 public:
   Checkpoint(std::shared_ptr<const TensorSource> files, const QuantizationConfig &config)
@@ -148,6 +181,7 @@ public:
 
   /// Finds the modules and checks their parts.
   Status open() {
+    findOrders();
     for (const std::string &name : files_->names()) {
       size_t dot = name.rfind('.');
       std::string module = name.substr(0, dot == std::string::npos ? 0 : dot);
@@ -159,7 +193,8 @@ public:
         names_.push_back(name);
     }
     for (const auto &[name, view] : views_)
-      names_.push_back(name);
+      if (!isPart(name))
+        names_.push_back(name);
     std::sort(names_.begin(), names_.end());
     if (views_.empty())
       return error(Code::Mismatch) << files_->path()
@@ -177,6 +212,26 @@ public:
   std::vector<std::shared_ptr<const MappedFile>> files() const override { return files_->files(); }
 
 private:
+  /// Whether `name` is a part of a matrix that find() gives beside it.
+  bool isPart(std::string_view name) const {
+    for (std::string_view suffix : {kStoredSuffix, kOrderSuffix})
+      if (name.ends_with(suffix) && views_.contains(name.substr(0, name.size() - suffix.size())))
+        return true;
+    return false;
+  }
+
+  /// Where one module has its columns in the order of activations, all that have a g_idx count as
+  /// such: layers of a model must be alike.
+  void findOrders() {
+    for (const std::string &name : files_->names()) {
+      const TensorView *groupOf = files_->find(name);
+      if (!name.ends_with(".g_idx") || groupOf->dtype != DType::I32 || !groupOf->isPlain())
+        continue;
+      for (int64_t k = 1; k < groupOf->elements() && !ordered_; ++k)
+        ordered_ = wordAt(*groupOf, k) < wordAt(*groupOf, k - 1);
+    }
+  }
+
   static Status expect(const char *name, const TensorView *view, std::vector<int64_t> shape,
                        std::initializer_list<DType> types) {
     if (!view)
@@ -213,32 +268,52 @@ private:
       PLX_RETURN_IF_ERROR(expect("qzeros", parts.zeros,
                                  {groups, awq ? columns / 8 : (columns * bits + 31) / 32},
                                  {DType::I32}));
-    PLX_RETURN_IF_ERROR(checkOrder(parts, depth, group));
-    auto matrix = std::make_unique<Matrix>(config_, parts, depth);
+    if (parts.groupOf) {
+      PLX_RETURN_IF_ERROR(expect("g_idx", parts.groupOf, {depth}, {DType::I32}));
+      parts.order = sortedByGroup(*parts.groupOf);
+      PLX_RETURN_IF_ERROR(checkGroups(parts, group));
+      if (!ordered_)
+        parts.order.clear();
+    }
+    auto matrix = std::make_unique<Matrix>(config_, std::move(parts), depth);
     if (!matrix->scalesAreHalf())
       return error(Code::Unsupported)
              << "scales hold numbers that f16, in which scales are kept, does not have";
+    return addViews(module + ".weight", {columns, depth}, std::move(matrix));
+  }
+
+  /// The weight, and its parts where its columns are stored in another order.
+  Status addViews(const std::string &name, std::vector<int64_t> shape,
+                  std::unique_ptr<Matrix> matrix) {
     TensorView view;
-    view.shape = {columns, depth};
+    view.shape = std::move(shape);
     view.matrix = matrix.get();
-    view.file = nullptr;
+    if (const std::vector<int32_t> &order = matrix->storedOrder(); !order.empty()) {
+      views_.emplace(name + std::string(kStoredSuffix), view);
+      TensorView indices;
+      indices.dtype = DType::I32;
+      indices.shape = {view.shape[1]};
+      indices.bytes = reinterpret_cast<const uint8_t *>(order.data());
+      indices.size = order.size() * sizeof(int32_t);
+      views_.emplace(name + std::string(kOrderSuffix), indices);
+      matrices_.push_back(std::make_unique<OrderedMatrix>(*matrix));
+      view.matrix = matrices_.back().get();
+    }
     matrices_.push_back(std::move(matrix));
-    if (!views_.emplace(module + ".weight", view).second || files_->find(module + ".weight"))
+    if (!views_.emplace(name, view).second || files_->find(name))
       return error(Code::Mismatch) << "has a weight beside its qweight";
     return Status::ok();
   }
 
-  static Status checkOrder(const Parts &parts, int64_t depth, int64_t group) {
-    if (!parts.groupOf)
-      return Status::ok();
-    PLX_RETURN_IF_ERROR(expect("g_idx", parts.groupOf, {depth}, {DType::I32}));
-    for (int64_t k = 0; k < depth; ++k)
-      if (wordAt(*parts.groupOf, k) != static_cast<uint32_t>(k / group))
-        return error(Code::Unsupported)
-               << "g_idx says that column " << k << " belongs to group "
-               << wordAt(*parts.groupOf, k)
-               << ": columns in the order of activations (desc_act) are not read; quantize with "
-                  "desc_act = false, which keeps groups of neighbours";
+  /// Sorted by g_idx, columns must fill group after group.
+  static Status checkGroups(const Parts &parts, int64_t group) {
+    for (size_t i = 0; i < parts.order.size(); ++i) {
+      uint32_t found = wordAt(*parts.groupOf, parts.order[i]);
+      if (found != static_cast<uint32_t>(i / group))
+        return error(Code::Mismatch)
+               << "g_idx says that column " << parts.order[i] << " belongs to group " << found
+               << ", but groups of " << group << " columns would have it in group " << i / group;
+    }
     return Status::ok();
   }
 
@@ -246,7 +321,8 @@ private:
   QuantizationConfig config_;
   std::vector<std::string> names_;
   std::map<std::string, TensorView, std::less<>> views_;
-  std::vector<std::unique_ptr<Matrix>> matrices_;
+  std::vector<std::unique_ptr<QuantizedMatrix>> matrices_;
+  bool ordered_ = false; ///< Some module's columns are in the order of activations.
 };
 
 } // namespace

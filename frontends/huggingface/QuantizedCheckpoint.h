@@ -9,9 +9,10 @@
 
 namespace plexus::frontends {
 
-/// What is not quantized goes through as it is. Errors name the tensor: Mismatch for shapes and
-/// types that do not belong together, Unsupported for columns in the order of activations (g_idx
-/// that does not count up; GPTQ's desc_act).
+/// What is not quantized goes through as it is. Columns in the order of activations (GPTQ's
+/// desc_act: a g_idx that does not count up) are sorted by group: QuantizedMatrix::order. Errors
+/// name the tensor: Mismatch for shapes and types that do not belong together, and for a g_idx
+/// whose groups are not of the config's size.
 Expected<std::shared_ptr<const TensorSource>>
 openQuantizedCheckpoint(std::shared_ptr<const TensorSource> files,
                         const QuantizationConfig &config);

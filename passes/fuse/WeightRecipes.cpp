@@ -35,9 +35,13 @@ Attribute Recipes::reshape(ArrayRef<int64_t> shape, Attribute of) const {
   return plx::ReshapeRecipeAttr::get(context, shape, of);
 }
 
-Attribute WeightRecipes::recipeOf(Value value) {
+plx::WeightOp WeightRecipes::weightOf(Value value) {
   auto param = value ? value.getDefiningOp<plx::ParamOp>() : plx::ParamOp();
-  auto weight = param ? symbols.lookup<plx::WeightOp>(param.getWeight()) : plx::WeightOp();
+  return param ? symbols.lookup<plx::WeightOp>(param.getWeight()) : plx::WeightOp();
+}
+
+Attribute WeightRecipes::recipeOf(Value value) {
+  plx::WeightOp weight = weightOf(value);
   if (!weight || weight.getWeightType().getEncoding())
     return {};
   ScopedDiagnosticHandler quiet(model.getContext(), [](Diagnostic &) { return success(); });

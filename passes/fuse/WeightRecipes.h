@@ -29,6 +29,8 @@ public:
   explicit WeightRecipes(mlir::plx::ModelOp model)
       : r{model.getContext()}, model(model), symbols(model) {}
 
+  /// The weight behind a value; null where it is none.
+  mlir::plx::WeightOp weightOf(mlir::Value value);
   /// The recipe behind a value that is a dense weight and knows its type; null otherwise.
   mlir::Attribute recipeOf(mlir::Value value);
   /// A weight of `recipe`, in place of those behind `from`, read where `builder` stands. Its name

@@ -82,6 +82,22 @@ void decodeMatrix(const TensorView &view, int64_t first, int64_t count, float *o
   }
 }
 
+/// Each row as a whole, and what is asked for in the order of its columns.
+void decodeOrdered(const TensorView &view, int64_t first, int64_t count, float *out) {
+  int64_t depth = view.shape[1];
+  std::vector<float> stored(static_cast<size_t>(depth)), row(stored.size());
+  while (count > 0) {
+    int64_t column = first % depth, part = std::min(count, depth - column);
+    decodeMatrix(view, first - column, depth, stored.data());
+    for (int64_t i = 0; i < depth; ++i)
+      row[view.matrix->order()[i]] = stored[i];
+    std::copy_n(row.begin() + column, part, out);
+    first += part;
+    out += part;
+    count -= part;
+  }
+}
+
 /// Row by row, from where each row is stored.
 void decodeInterleaved(const TensorView &view, int64_t first, int64_t count, float *out) {
   const int64_t rowLength = view.elements() / view.shape[0];
@@ -126,7 +142,7 @@ int64_t TensorView::elements() const {
 
 std::optional<PackedForm> TensorView::quantizedForm() const {
   if (matrix)
-    return matrix->form();
+    return matrix->order() ? std::nullopt : std::optional(matrix->form());
   return block ? std::optional(packedFormOf(*block)) : std::nullopt;
 }
 
@@ -155,7 +171,9 @@ Status decodeElements(const TensorView &view, int64_t first, int64_t count, floa
                                         << " of a tensor that has " << total;
   if (count == 0)
     return Status::ok();
-  if (view.matrix)
+  if (view.matrix && view.matrix->order())
+    decodeOrdered(view, first, count, out);
+  else if (view.matrix)
     decodeMatrix(view, first, count, out);
   else if (view.interleavedRows)
     decodeInterleaved(view, first, count, out);

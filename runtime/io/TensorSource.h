@@ -30,7 +30,14 @@ public:
   /// zeros of their groups (zeros only where the form has some); `column` begins a group.
   virtual void read(int64_t row, int64_t column, int64_t count, uint8_t *values, uint16_t *scales,
                     uint16_t *zeros) const = 0;
+  /// Null where columns are stored as they count; otherwise K indices: what read() calls column i
+  /// is column order()[i] of the matrix. Its tensor is then beside it: `x.weight` has the stored
+  /// matrix as `x.weight.stored` and these indices as `x.weight.order`.
+  virtual const int32_t *order() const { return nullptr; }
 };
+
+/// Names of the two parts of a matrix whose columns are stored in another order.
+inline constexpr std::string_view kStoredSuffix = ".stored", kOrderSuffix = ".order";
 
 /// A tensor's bytes where they lie, dense and row-major unless it says otherwise. Borrowed: good as
 /// long as its TensorSource.
@@ -56,7 +63,8 @@ struct TensorView {
   /// `bytes` are elements of `dtype` in the order of `shape`; otherwise only decodeElements reads
   /// it.
   bool isPlain() const { return !block && !matrix && interleavedRows == 0; }
-  /// The packed form that holds every value of a quantized matrix exactly.
+  /// The packed form that holds every value of a quantized matrix exactly; nothing where its groups
+  /// are not of neighbours (QuantizedMatrix::order).
   std::optional<PackedForm> quantizedForm() const;
   /// "BF16", "Q4_0".
   std::string_view encodingName() const {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the packs llama-gptq, llama-gptq3 and llama-awq: a small llama whose linear layers are stored as GPTQ and
+"""Writes the packs llama-gptq, llama-gptq3, llama-gptq-ordered (desc_act) and llama-awq: a small llama whose linear layers are stored as GPTQ and
 AWQ checkpoints store them, with results of transformers on the values that the integers stand for.
 usage: quantized_llama.py FOLDER (needs numpy, torch, transformers, safetensors)
 """
@@ -30,8 +30,13 @@ def awq_words(integers):
     return words.astype(np.uint32).view(np.int32)
 
 
-def quantize(weight, bits, group):
-    """[N, K] to integers [K, N], scales and zero points [K / group, N]."""
+def quantize(weight, bits, group, order=None):
+    """[N, K] to integers [K, N], scales and zero points [K / group, N], values [N, K]; groups are of columns that are
+    neighbours in `order`."""
+    if order is not None:
+        integers, scales, zeros, values = quantize(weight[:, order], bits, group)
+        back = np.argsort(order)
+        return integers[back], scales, zeros, np.ascontiguousarray(values[:, back])
     w = weight.T.astype(np.float32)
     group = w.shape[0] if group < 0 else group
     blocks = w.reshape(-1, group, w.shape[1])
@@ -44,7 +49,7 @@ def quantize(weight, bits, group):
             np.ascontiguousarray(values.reshape(w.shape).T.astype(np.float32)))
 
 
-def store(tensors, module, parts, method, bits, group, v1):
+def store(tensors, module, parts, method, bits, group, v1, order=None):
     integers, scales, zeros, _ = parts
     if method == "awq":
         tensors[module + ".qweight"], tensors[module + ".qzeros"] = awq_words(integers), awq_words(zeros)
@@ -53,11 +58,19 @@ def store(tensors, module, parts, method, bits, group, v1):
         stored = (zeros - 1) % 2**bits if v1 else zeros
         tensors[module + ".qzeros"] = np.ascontiguousarray(stream(stored.T, bits).T)
         depth = integers.shape[0]
-        tensors[module + ".g_idx"] = (np.arange(depth) // (depth if group < 0 else group)).astype(np.int32)
+        places = np.arange(depth) if order is None else np.argsort(order)
+        tensors[module + ".g_idx"] = (places // (depth if group < 0 else group)).astype(np.int32)
     tensors[module + ".scales"] = scales
 
 
-def make(folder, method, bits, group, v1=True):
+def order_of(name, depth):
+    """The order of activations: modules that read one input have one, as their Hessians are equal."""
+    parent, module = name.removesuffix(".weight").rsplit(".", 1)
+    read = "input" if module in ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj") else module
+    return np.random.default_rng(sum(map(ord, parent + read))).permutation(depth)
+
+
+def make(folder, method, bits, group, v1=True, ordered=False):
     torch.manual_seed(7)
     config = LlamaConfig(vocab_size=263, hidden_size=64, intermediate_size=96, num_hidden_layers=2,
                          num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=128,
@@ -68,23 +81,24 @@ def make(folder, method, bits, group, v1=True):
     for name, value in state.items():
         value = torch.randn_like(value) * 0.1 if "norm" not in name else 1 + 0.1 * torch.randn_like(value)
         if "_proj.weight" in name:
-            parts = quantize(value.numpy(), bits, group)
-            store(tensors, name[:-len(".weight")], parts, method, bits, group, v1)
+            order = order_of(name, value.shape[1]) if ordered else None
+            parts = quantize(value.numpy(), bits, group, order)
+            store(tensors, name[:-len(".weight")], parts, method, bits, group, v1, order)
             value = torch.from_numpy(parts[3])
         else:
             tensors[name] = value.numpy()
         state[name].copy_(value)
-    write(folder, model, config, tensors, method, bits, group, v1)
+    write(folder, model, config, tensors, method, bits, group, v1, ordered)
 
 
-def write(folder, model, config, tensors, method, bits, group, v1):
+def write(folder, model, config, tensors, method, bits, group, v1, ordered):
     (folder / "model").mkdir(parents=True, exist_ok=True)
     tensors = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
     save_file(tensors, folder / "model" / "model.safetensors", metadata={"format": "pt"})
     described = json.loads(config.to_json_string(use_diff=False))
     settings = {"quant_method": method, "bits": bits, "group_size": group}
     settings |= {"version": "gemm", "zero_point": True} if method == "awq" else \
-        {"desc_act": False, "sym": False, "checkpoint_format": "gptq" if v1 else "gptq_v2"}
+        {"desc_act": ordered, "sym": False, "checkpoint_format": "gptq" if v1 else "gptq_v2"}
     described["quantization_config"] = settings
     (folder / "model" / "config.json").write_text(json.dumps(described, indent=1, sort_keys=True) + "\n")
     ids = torch.randint(3, 263, (1, 23))
@@ -111,4 +125,5 @@ if __name__ == "__main__":
     packs = pathlib.Path(sys.argv[1])
     make(packs / "llama-gptq", "gptq", 4, 32)
     make(packs / "llama-gptq3", "gptq", 3, -1, v1=False)
+    make(packs / "llama-gptq-ordered", "gptq", 4, 32, ordered=True)
     make(packs / "llama-awq", "awq", 4, 16)

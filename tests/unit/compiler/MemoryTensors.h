@@ -15,13 +15,21 @@ class MemoryTensors : public TensorSource {
 public:
   /// Random normal values, as `dtype`.
   void add(const std::string &name, std::vector<int64_t> shape, DType dtype = DType::F32) {
-    TensorView view;
-    view.dtype = dtype;
-    view.shape = std::move(shape);
-    std::vector<float> values(static_cast<size_t>(view.elements()));
+    int64_t elements = 1;
+    for (int64_t size : shape)
+      elements *= size;
+    std::vector<float> values(static_cast<size_t>(elements));
     std::normal_distribution<float> normal;
     for (float &value : values)
       value = normal(random_);
+    add(name, std::move(shape), values, dtype);
+  }
+  /// These values, as `dtype`.
+  void add(const std::string &name, std::vector<int64_t> shape, const std::vector<float> &values,
+           DType dtype = DType::F32) {
+    TensorView view;
+    view.dtype = dtype;
+    view.shape = std::move(shape);
     std::vector<uint8_t> &bytes = bytes_[name];
     bytes.resize(values.size() * dtypeSize(dtype));
     fromF32(dtype, values.data(), static_cast<int64_t>(values.size()), bytes.data());

@@ -185,6 +185,19 @@ TEST(RecipeArithmetic, TakesSpectraAtTheRootsOfI) {
     }
 }
 
+TEST(RecipeArithmetic, PutsColumnsWhereTheyBelong) {
+  MemoryTensors t;
+  t.add("w", {3, 4});
+  Recipe recipe = node(Recipe::Kind::Unsort, {source("order"), source("w")});
+  const Floats order{2, 0, 3, 1}, w = t.values("w");
+  t.add("order", {4}, order);
+  std::vector<double> want(w.size());
+  for (size_t row = 0; row < 3; ++row)
+    for (size_t i = 0; i < 4; ++i)
+      want[row * 4 + static_cast<size_t>(order[i])] = w[row * 4 + i];
+  expectNear(evaluate(recipe, t, {3, 4}), want);
+}
+
 /// The sum over all values of all letters.
 std::vector<double> einsum(const std::string &axes, const MemoryTensors &t,
                            const std::map<char, int64_t> &sizes, Shape &result) {

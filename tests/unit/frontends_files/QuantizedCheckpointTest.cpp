@@ -138,17 +138,53 @@ TEST(QuantizedCheckpoint, ZerosInTheMiddleNeedNoZeroPoints) {
   EXPECT_EQ((*source)->find("m.weight")->quantizedForm()->spelling(), "q4");
 }
 
-TEST(QuantizedCheckpoint, TheOrderOfActivationsIsRefusedByName) {
-  Layer layer(64, 32, gptq(4, 32, true));
+/// The module "m" with g_idx; `layer` has the integers by column.
+std::shared_ptr<TensorBytes> withGroups(const Layer &layer, const std::vector<int32_t> &groupOf) {
   auto tensors = std::make_shared<TensorBytes>();
   layer.addTo(*tensors);
+  tensors->add("m.g_idx", DType::I32, {static_cast<int64_t>(groupOf.size())}, groupOf);
+  return tensors;
+}
+
+TEST(QuantizedCheckpoint, ColumnsInTheOrderOfActivationsAreSortedByGroup) {
+  Layer layer(64, 32, gptq(4, 32, true));
   std::vector<int32_t> groupOf(64);
+  std::vector<float> order, stored;
   for (int k = 0; k < 64; ++k)
     groupOf[k] = k % 2;
-  tensors->add("m.g_idx", DType::I32, {64}, groupOf);
-  auto source = openQuantizedCheckpoint(tensors, layer.config);
+  for (int i = 0; i < 64; ++i)
+    order.push_back(static_cast<float>(i % 32 * 2 + i / 32));
+  std::vector<float> want;
+  for (int64_t n = 0; n < 32; ++n)
+    for (int64_t k = 0; k < 64; ++k) {
+      int64_t at = groupOf[k] * 32 + n;
+      want.push_back(layer.scales[at] * static_cast<float>(layer.q[k * 32 + n] - layer.zeros[at]));
+    }
+  for (size_t i = 0; i < want.size(); ++i)
+    stored.push_back(want[i / 64 * 64 + static_cast<size_t>(order[i % 64])]);
+  auto source = openQuantizedCheckpoint(withGroups(layer, groupOf), layer.config);
+  ASSERT_TRUE(source) << source.status().message();
+  EXPECT_THAT((*source)->names(), ElementsAre("m.weight", "norm"));
+  EXPECT_FALSE((*source)->find("m.weight")->quantizedForm());
+  EXPECT_EQ((*source)->find("m.weight.stored")->quantizedForm()->spelling(), "q4z");
+  auto decoded = [&](const char *name) {
+    const TensorView *view = (*source)->find(name);
+    std::vector<float> got(static_cast<size_t>(view->elements()));
+    EXPECT_TRUE(decodeElements(*view, 0, view->elements(), got.data()));
+    return got;
+  };
+  EXPECT_EQ(decoded("m.weight"), want);
+  EXPECT_EQ(decoded("m.weight.stored"), stored);
+  EXPECT_EQ(decoded("m.weight.order"), order);
+}
+
+TEST(QuantizedCheckpoint, GroupsOfOtherSizesThanTheConfigsAreRefused) {
+  Layer layer(64, 32, gptq(4, 32, true));
+  std::vector<int32_t> groupOf(64, 1);
+  groupOf[5] = 0;
+  auto source = openQuantizedCheckpoint(withGroups(layer, groupOf), layer.config);
   ASSERT_FALSE(source);
-  EXPECT_THAT(source.status().message(), AllOf(HasSubstr("'m'"), HasSubstr("desc_act")));
+  EXPECT_THAT(source.status().message(), AllOf(HasSubstr("'m'"), HasSubstr("g_idx")));
 }
 
 TEST(QuantizedCheckpoint, PartsThatDoNotBelongTogetherAreNamed) {

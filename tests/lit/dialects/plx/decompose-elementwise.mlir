@@ -1,6 +1,18 @@
 // Elementwise ops and moves of elements as upstream ops.
 // RUN: plexus-opt --test-plx-decompose -split-input-file %s | FileCheck %s --implicit-check-not=plx. --implicit-check-not=attn.
 
+// CHECK-LABEL: func.func @reorder
+// CHECK-SAME: %[[X:.*]]: tensor<?x8xf32>, %[[ORDER:.*]]: tensor<8xf32>
+// CHECK: linalg.generic {{.*}} ins(%[[ORDER]] : tensor<8xf32>)
+// CHECK: arith.fptosi
+// CHECK: tensor.extract %[[X]]
+func.func @reorder(%x: tensor<?x8xf32>, %order: tensor<8xf32>) -> tensor<?x8xf32> {
+  %0 = plx.reorder %x by %order : tensor<?x8xf32>, tensor<8xf32>
+  return %0 : tensor<?x8xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @silu
 // CHECK: linalg.generic
 // CHECK: arith.constant -1.0

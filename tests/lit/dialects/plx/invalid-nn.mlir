@@ -17,6 +17,14 @@ func.func @f(%ids: tensor<?xi64>, %w: tensor<100x64xbf16>) {
 
 // -----
 
+func.func @f(%x: tensor<?x32xf32>, %order: tensor<16xf32>) {
+  // expected-error @+1 {{'order' must have an f32 index for each of the 32 columns of 'input'}}
+  %0 = plx.reorder %x by %order : tensor<?x32xf32>, tensor<16xf32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<?x32xf32>, %w: tensor<96x64xbf16>) {
   // expected-error @+1 {{'weight' has input columns 64, expected 32}}
   %0 = plx.linear %x, %w : (tensor<?x32xf32>, tensor<96x64xbf16>) -> tensor<?x96xf32>

@@ -37,6 +37,13 @@ plx.model @m {
 // -----
 
 plx.model @m {
+  // expected-error @+1 {{#plx.unsort needs one index for each column of a matrix}}
+  plx.weight @u : tensor<4x8xf32> = #plx.unsort<[#plx.source<"o" : tensor<4xf32>>, #plx.source<"a" : tensor<4x8xf32>>]>
+}
+
+// -----
+
+plx.model @m {
   // expected-error @+1 {{#plx.slice from 6 of size 4 leaves axis 1 of 'tensor<4x8xf32>'}}
   plx.weight @w : tensor<4x4xf32> = #plx.slice<1, 6, 4, #plx.source<"a" : tensor<4x8xf32>>>
 }
