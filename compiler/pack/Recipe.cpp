@@ -293,11 +293,12 @@ Status evaluateValue(const Recipe &r, int64_t first, int64_t count, float *out) 
 }
 
 Status evaluate(const Recipe &r, int64_t first, int64_t count, float *out) {
+  if (r.kind >= Recipe::Kind::Sum)
+    return evaluateValue(r, first, count, out);
   static constexpr Status (*kEvaluate[])(const Recipe &, int64_t, int64_t, float *) = {
       evaluateSource,       evaluateConcat,      evaluateInterleave,   evaluateSlice,
       evaluateTranspose,    evaluateEach<kKeep>, evaluateEach<kScale>, evaluateEach<kOffset>,
-      evaluateEach<kRsqrt>, evaluateEach<kExp>,  evaluateValue,        evaluateValue,
-      evaluateValue,        evaluateValue,       evaluateValue,        evaluateValue};
+      evaluateEach<kRsqrt>, evaluateEach<kExp>};
   return kEvaluate[static_cast<size_t>(r.kind)](r, first, count, out);
 }
 
