@@ -19,11 +19,12 @@ LogicalResult VectorQuantizeOp::inferReturnTypes(MLIRContext *context, std::opti
                                                  Adaptor adaptor, SmallVectorImpl<Type> &types) {
   auto input = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
   auto books = dyn_cast<RankedTensorType>(adaptor.getCodebooks().getType());
-  if (!input || input.getRank() != 2 || !books || books.getRank() != 3)
+  if (!input || input.getRank() < 2 || !books || books.getRank() != 3)
     return failure();
   types.push_back(input);
-  types.push_back(RankedTensorType::get({input.getDimSize(0), books.getDimSize(0)},
-                                        IntegerType::get(context, 32)));
+  SmallVector<int64_t> shape = llvm::to_vector(input.getShape());
+  shape.back() = books.getDimSize(0);
+  types.push_back(RankedTensorType::get(shape, IntegerType::get(context, 32)));
   return success();
 }
 
@@ -31,7 +32,7 @@ LogicalResult VectorQuantizeOp::verify() {
   auto books = tensorType(getCodebooks());
   if (failed(verifyRows(*this, "input", getInput())) ||
       failed(verifyEqual(*this, "codebooks", "columns", books.getDimSize(2),
-                         tensorType(getInput()).getDimSize(1))))
+                         tensorType(getInput()).getShape().back())))
     return failure();
   if (!books.hasStaticShape() || books.getNumElements() == 0)
     return emitOpError("'codebooks' must be static and not empty, found ") << books;
@@ -87,16 +88,33 @@ static Value addCode(ImplicitLocOpBuilder &b, Value with, Value book, Value code
                      {rangeMap(b, 2, 0, 2), dimsMap(b, 2, {0})}, body);
 }
 
+/// [T, ..., D] as vectors one after another.
+static Value asRows(ImplicitLocOpBuilder &b, Value input) {
+  auto type = tensorType(input);
+  int64_t last = type.getRank() - 1;
+  if (last == 1)
+    return input;
+  SmallVector<ReassociationIndices> axes{llvm::to_vector(llvm::seq<int64_t>(0, last)), {last}};
+  return tensor::CollapseShapeOp::create(b, input, axes);
+}
+static Value fromRows(ImplicitLocOpBuilder &b, Value rows, RankedTensorType type) {
+  int64_t last = type.getRank() - 1;
+  if (last == 1)
+    return rows;
+  SmallVector<ReassociationIndices> axes{llvm::to_vector(llvm::seq<int64_t>(0, last)), {last}};
+  return tensor::ExpandShapeOp::create(b, type, rows, axes);
+}
+
 Values VectorQuantizeOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
   int64_t count = tensorType(getCodebooks()).getDimSize(0);
-  Value rest = getInput(), sum;
+  Value input = asRows(b, getInput()), rest = input, sum;
   SmallVector<Value> codes;
   for (int64_t q = 0; q < count; ++q) {
     Value book = bookAt(b, getCodebooks(), q);
     codes.push_back(leastOf(b, distances(b, rest, book, getCosine()), 0.0));
     if (!sum)
-      sum = mapElements(b, sizesOf(b, getInput()), b.getF32Type(), {}, {},
+      sum = mapElements(b, sizesOf(b, input), b.getF32Type(), {}, {},
                         [](ImplicitLocOpBuilder &b, ValueRange) {
                           return floatConstant(b, b.getF32Type(), 0.0);
                         });
@@ -107,5 +125,6 @@ Values VectorQuantizeOp::decompose(OpBuilder &builder) {
   if (elementOf(getInput()) != elementOf(sum))
     sum = mapElements(b, sizesOf(b, sum), elementOf(getInput()), sum, rangeMap(b, 2, 0, 2),
                       [](ImplicitLocOpBuilder &, ValueRange v) { return v[0]; });
-  return SmallVector<Value>{sum, sideBySide(b, codes)};
+  return SmallVector<Value>{fromRows(b, sum, tensorType(getResult())),
+                            fromRows(b, sideBySide(b, codes), tensorType(getCodes()))};
 }

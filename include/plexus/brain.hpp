@@ -179,9 +179,9 @@ inline Value ctcCollapse(Builder &b, Value logits, Value batch, int64_t blank, V
 }
 
 struct Quantized {
-  Value rows, codes; ///< [T, D], and [T, Q] I32
+  Value rows, codes; ///< [T, ..., D], and [T, ..., Q] I32
 };
-/// The nearest codes of x [T, D] in codebooks [Q, K, D], one after another on what is left; by
+/// The nearest codes of x [T, ..., D] in codebooks [Q, K, D], one after another on what is left; by
 /// angle where `cosine`.
 inline Quantized vectorQuantize(Builder &b, Value x, Value codebooks, bool cosine = false) {
   auto made = b.ops("brain.vector_quantize", {x, codebooks}, 2, {{"cosine", cosine}});

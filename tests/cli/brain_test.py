@@ -145,9 +145,16 @@ class Configs(CommandTest):
                 ("atm", "gallery", 4, ("gallery", "5 rows or more")),
                 ("speech-gru", "days", 4, ("day_weights", "days", "[4, 16, 16]")),
                 ("speech-gru", "blank", 12, ("blank", "12 classes")),
-                ("speech-gru", "activation", "elu", ("activation", "softsign"))):
+                ("speech-gru", "activation", "elu", ("activation", "softsign")),
+                ("neural-tokenizer", "commitment", 0.25, ("commitment",)),
+                ("neural-tokenizer", "conv_groups", [1], ("conv_groups",)),
+                ("neural-tokenizer", "conv_filters", [], ("conv_filters", "one convolution or more")),
+                ("neural-tokenizer", "conv_strides", [4, 1], ("conv_strides", "as many as conv_filters")),
+                ("neural-tokenizer", "norm_groups", 4, ("norm_groups 4", "divide the filters")),
+                ("neural-tokenizer", "distance", "manhattan", ("distance", "cosine, euclidean")),
+                ("neural-tokenizer", "codes", 33, ("codebooks", "codes", "[3, 33, 12]"))):
             model = path("changed-%s-%s" % (name, field))
-            os.makedirs(model)
+            os.makedirs(model, exist_ok=True)
             with open(os.path.join(EXAMPLES, name, "config.json"), encoding="utf-8") as file:
                 config = json.load(file)
             config[field] = value

@@ -239,12 +239,13 @@ public:
       : segment(segment), op(op), loc(op.getLoc()), code{segment.builder(), loc},
         books(tensorType(op.getCodebooks()).getDimSize(0)),
         size(tensorType(op.getCodebooks()).getDimSize(1)),
-        width(tensorType(op.getCodebooks()).getDimSize(2)), x(segment.buffer(op.getInput())),
+        width(tensorType(op.getCodebooks()).getDimSize(2)),
+        x(segment.asMatrix(loc, segment.buffer(op.getInput()))),
         codebooks(segment.buffer(op.getCodebooks())), rows(segment.rows(loc, x)) {}
 
   void emit() {
-    out = segment.allocateLike(op.getResult(), op.getInput());
-    codes = segment.allocateLike(op.getCodes(), op.getInput());
+    out = segment.asMatrix(loc, segment.allocateLike(op.getResult(), op.getInput()));
+    codes = segment.asMatrix(loc, segment.allocateLike(op.getCodes(), op.getInput()));
     Type f32 = code.builder.getF32Type();
     rest = segment.allocate(MemRefType::get({ShapedType::kDynamic, width}, f32), rows);
     if (op.getCosine())

@@ -70,8 +70,13 @@ void lowerSpectra(SegmentLowering &segment, plx::ConvOp op, const emit::ConvShap
   int64_t transform = points * (llvm::Log2_64(points) + 3) * 2 / lanes;
   segment.emitParallel(
       transform, [&] { emit::emitSpectra(b, loc, segment.isa(), conv, rows, input, spectra); });
-  int64_t products = 2 * points * shape.channels * shape.height.kernel / lanes;
-  segment.emitParallel(8 * (products + transform), [&] {
+  // A filter's spectra come from the last level of cache, 12 bytes in the time of an operation.
+  int64_t window = shape.channels * shape.height.kernel;
+  int64_t products =
+      std::max(2 * points * window / lanes, 4 * points * window / (12 * conv.tiles.count));
+  constexpr int64_t kWorth = 2; // Half of the usual piece is worth a thread: little is handed over.
+  int64_t part = emit::spectralPart(segment.isa(), conv);
+  segment.emitParallel(kWorth * part * (products + transform), [&] {
     emit::emitConvSpectrum(b, loc, segment.isa(), conv, rows, spectra, weight, bias, result);
   });
   segment.report(op, "generated",

@@ -62,6 +62,8 @@ Value sizeOf(SegmentLowering &segment, tensor::DimOp op) {
     return segment.scalars().lookup(empty.getDynamicSize(*dim));
   OpBuilder &b = segment.builder();
   Value memref = segment.buffer(op.getSource());
+  if (*dim == 0)
+    return segment.rows(op.getLoc(), memref);
   OpFoldResult size = extentOf(memref, *dim);
   return size ? getValueOrCreateConstantIndexOp(b, op.getLoc(), size)
               : memref::DimOp::create(b, op.getLoc(), memref, *dim).getResult();
@@ -128,18 +130,30 @@ LogicalResult lowerDim(SegmentLowering &segment, tensor::DimOp op) {
   return success();
 }
 
-/// `memref` viewed as `type`, by splitting and merging dimensions.
+using Reassociation = std::optional<SmallVector<ReassociationIndices>>;
+
+/// `memref` viewed as `type`, by splitting and merging dimensions, as `groups` say where they are
+/// known.
 FailureOr<Value> reshaped(SegmentLowering &segment, Operation *op, Value memref,
-                          RankedTensorType type) {
+                          RankedTensorType type, Reassociation groups = std::nullopt) {
   OpBuilder &b = segment.builder();
   Location loc = op->getLoc();
   auto from = cast<MemRefType>(memref.getType());
   auto fromTensor = RankedTensorType::get(from.getShape(), from.getElementType());
   if (fromTensor.getShape() == type.getShape())
     return memref;
-  auto groups = getReassociationIndicesForReshape(fromTensor, type);
   if (!groups)
-    return op->emitOpError("changes the shape in a way that has no form on the CPU");
+    groups = getReassociationIndicesForReshape(fromTensor, type);
+  if (!groups) {
+    // By way of rows of one axis.
+    ArrayRef<int64_t> row = from.getShape().drop_front();
+    if (from.getRank() <= 2 || llvm::any_of(row, ShapedType::isDynamic))
+      return op->emitOpError("changes the shape in a way that has no form on the CPU");
+    auto rows = RankedTensorType::get({from.getDimSize(0), ShapedType::getNumElements(row)},
+                                      type.getElementType());
+    FailureOr<Value> flat = reshaped(segment, op, memref, rows);
+    return failed(flat) ? flat : reshaped(segment, op, *flat, type);
+  }
   if (type.getRank() < from.getRank()) {
     if (!memref::CollapseShapeOp::isGuaranteedCollapsible(cast<MemRefType>(memref.getType()),
                                                           *groups))
@@ -178,7 +192,11 @@ FailureOr<Value> reshaped(SegmentLowering &segment, Operation *op, Value memref,
 template <typename Op>
 LogicalResult lowerReshape(SegmentLowering &segment, Op op) {
   Value source = viewable(segment, op->getOperand(0));
-  auto view = reshaped(segment, op, source, cast<RankedTensorType>(op.getType()));
+  Reassociation groups;
+  if constexpr (std::is_same_v<Op, tensor::ExpandShapeOp> ||
+                std::is_same_v<Op, tensor::CollapseShapeOp>)
+    groups = op.getReassociationIndices();
+  auto view = reshaped(segment, op, source, cast<RankedTensorType>(op.getType()), groups);
   if (failed(view))
     return failure();
   segment.bind(op.getResult(), *view);

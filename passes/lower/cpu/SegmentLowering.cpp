@@ -260,7 +260,8 @@ Value SegmentLowering::rows(Location loc, Value memref) {
   auto view = memref.getDefiningOp<memref::CollapseShapeOp>();
   if (view && view.getSrcType().isDynamicDim(0) && view.getSrcType().getNumDynamicDims() == 1) {
     int64_t others = 1;
-    for (int64_t dim : ArrayRef(view.getReassociationIndices().front()).drop_front())
+    SmallVector<ReassociationIndices> axes = view.getReassociationIndices();
+    for (int64_t dim : ArrayRef(axes.front()).drop_front())
       others *= view.getSrcType().getDimSize(dim);
     return arith::MulIOp::create(body, loc, rows(loc, view.getSrc()), indexConstant(loc, others),
                                  arith::IntegerOverflowFlags::nsw);

@@ -364,6 +364,19 @@ TEST(VectorQuantize, FindsTheNearestCodesInACascade) {
         EXPECT_EQ(integers(fast[1]), expected);
         EXPECT_EQ(integers(plain[1]), expected);
       }
+      // The same vectors, 13 to a row.
+      std::string lists = "tensor<?x5x13x45xf32>",
+                  numbers = "tensor<?x5x13x" + std::to_string(count) + "xi32>";
+      Both nested("plx.model @m {\n plx.segment @s(%x: " + lists + ", %z: " + books +
+                  ", %batch: !plx.batch) -> (" + lists + ", " + numbers +
+                  ") {\n %y, %i = brain.vector_quantize %x, %z " + (cosine ? "{cosine} " : "") +
+                  ": " + lists + ", " + books + " -> " + lists + ", " + numbers +
+                  "\n plx.return %y, %i : " + lists + ", " + numbers + "\n }\n}");
+      Floats flat = randomValues(65 * 45, 22);
+      auto whole = both.fast(RaggedBatch({65}), {flat, z});
+      EXPECT_EQ(integers(nested.fast(RaggedBatch({1}), {flat, z})[1]), integers(whole[1]));
+      EXPECT_EQ(integers(nested.plain(RaggedBatch({1}), {flat, z})[1]), integers(whole[1]));
+      EXPECT_EQ(nested.fast(RaggedBatch({1}), {flat, z})[0], whole[0]);
       Floats broken(45, NAN); // Code 0, by both ways.
       EXPECT_EQ(integers(both.fast(RaggedBatch({1}), {broken, z})[1])[0], 0);
       EXPECT_EQ(integers(both.plain(RaggedBatch({1}), {broken, z})[1])[0], 0);

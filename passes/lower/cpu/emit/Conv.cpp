@@ -121,6 +121,18 @@ private:
     return columns;
   }
 
+  /// Whether vectors of the input are used for all entries of a long kernel that reach them, a
+  /// vector's length apart: with few filters there are more reads than multiplications otherwise,
+  /// and most of them touch two lines of cache.
+  bool sharesReads(int64_t filters, int64_t width) const {
+    constexpr int64_t kFilters = 2;
+    int64_t entries = llvm::divideCeil(shape.width.kernel, lanes);
+    return filters <= kFilters && shape.width.kernel >= 2 * lanes && shape.width.stride == 1 &&
+           shape.width.dilation == 1 && lanes == isa.lanes() &&
+           shape.width.result() >= width * lanes &&
+           filters * (width + entries) + 2 <= isa.vectorRegisters;
+  }
+
   void emitTile(const FilterTile &tile, Value row, Value group, Value first, Value line,
                 ArrayRef<Value> columns) {
     blockStride = tile.stride;
@@ -139,19 +151,29 @@ private:
     const int64_t counts[] = {shape.channels / shape.groups, shape.height.kernel,
                               shape.width.kernel};
     const int64_t steps[] = {map, shape.height.dilation * lineWidth, 0};
-    sums = nest(counts, steps, from, weights, sums,
-                [&](Value at, Value entry, Value column, ValueRange carried) {
-                  return multiply(tile, c.add(at, columnOffset(column)), entry, columns, carried);
-                });
+    int64_t width = columns.size();
+    if (sharesReads(tile.filters, width))
+      sums = nest(
+          ArrayRef(counts).drop_back(), ArrayRef(steps).drop_back(), from, weights, sums,
+          [&](Value at, Value entry, Value, ValueRange carried) {
+            return multiplyLine(tile, c.add(at, columns.front()), entry, width, carried);
+          },
+          shape.width.kernel);
+    else
+      sums = nest(counts, steps, from, weights, sums,
+                  [&](Value at, Value entry, Value column, ValueRange carried) {
+                    return multiply(tile, c.add(at, columnOffset(column)), entry, columns, carried);
+                  });
     store(tile, row, first, line, columns, sums);
   }
 
   using Inner = function_ref<Code::Values(Value, Value, Value, ValueRange)>;
 
   /// Loops over `counts`; `at` moves by `steps`, `entry` through the weights in order.
+  /// The body takes `entries` of them at a time.
   Code::Values nest(ArrayRef<int64_t> counts, ArrayRef<int64_t> steps, Value at, Value entry,
-                    ValueRange sums, Inner body) {
-    int64_t size = 1;
+                    ValueRange sums, Inner body, int64_t entries = 1) {
+    int64_t size = entries;
     for (int64_t count : counts.drop_front())
       size *= count;
     bool isLast = counts.size() == 1;
@@ -159,7 +181,8 @@ private:
       Value next = c.add(at, c.mul(i, steps[0]));
       Value weights = c.add(entry, c.mul(i, size * blockStride));
       return isLast ? body(next, weights, i, carried)
-                    : nest(counts.drop_front(), steps.drop_front(), next, weights, carried, body);
+                    : nest(counts.drop_front(), steps.drop_front(), next, weights, carried, body,
+                           entries);
     };
     if (counts[0] == 1)
       return once(c.index(0), sums);
@@ -184,6 +207,41 @@ private:
       Value w = c.splat(lanes, c.loadScalar(weight, c.add(entry, f)));
       for (size_t v = 0; v < columns.size(); ++v)
         next.push_back(c.fma(x[v], w, sums[f * columns.size() + v]));
+    }
+    return next;
+  }
+
+  /// A line of the kernel over neighbouring vectors of columns: entries r, r + lanes, ... at once.
+  Code::Values multiplyLine(const FilterTile &tile, Value at, Value entry, int64_t width,
+                            ValueRange sums) {
+    int64_t whole = shape.width.kernel / lanes, rest = shape.width.kernel % lanes;
+    auto entries = [&](int64_t begin, int64_t end, int64_t count, ValueRange carried) {
+      return c.loop(c.index(begin), c.index(end), 1, carried, [&](Value r, ValueRange last) {
+        Value first = c.add(entry, c.mul(r, blockStride));
+        return multiplyEvery(tile, c.add(at, r), first, width, count, last);
+      });
+    };
+    Code::Values next(sums);
+    if (rest > 0)
+      next = entries(0, rest, whole + 1, next);
+    return entries(rest, lanes, whole, next);
+  }
+
+  /// `count` entries of the kernel, `lanes` apart.
+  Code::Values multiplyEvery(const FilterTile &tile, Value at, Value entry, int64_t width,
+                             int64_t count, ValueRange sums) {
+    Code::Values weights, next(sums); // [count][filters]
+    for (int64_t q = 0; q < count; ++q)
+      for (int64_t f = 0; f < tile.filters; ++f)
+        weights.push_back(
+            c.splat(lanes, c.loadScalar(weight, c.add(entry, q * lanes * blockStride + f))));
+    for (int64_t j = 0; j < width + count - 1; ++j) {
+      Value x = c.loadVector(c.floats(lanes), input, c.add(at, j * lanes));
+      for (int64_t q = std::max<int64_t>(0, j - width + 1); q <= std::min(j, count - 1); ++q)
+        for (int64_t f = 0; f < tile.filters; ++f) {
+          Value &sum = next[f * width + j - q];
+          sum = c.fma(x, weights[q * tile.filters + f], sum);
+        }
     }
     return next;
   }

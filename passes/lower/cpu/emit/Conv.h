@@ -34,7 +34,8 @@ void emitConvInput(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
 /// Flat f32 buffers: `input` [rows * inputElements], `weight` in blocks, `bias` [filters] or null,
 /// `output` [rows * filters * height.result * width.result]. Lanes are neighbouring columns; a
 /// block of filters and some vectors of columns are summed in registers. An output element is one
-/// chain of fused multiplications over channels, then rows and columns of the kernel.
+/// chain of fused multiplications over channels, then rows and columns of the kernel (those of long
+/// kernels in steps of a vector's length).
 void emitConv(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa, const ConvShape &shape,
               mlir::Value rows, mlir::Value input, mlir::Value weight, mlir::Value bias,
               mlir::Value output);

@@ -28,6 +28,17 @@ struct Split {
   }
 };
 
+/// What is summed in registers at once: sums, a filter's numbers and those of the tiles.
+struct Parts {
+  Split tiles, filters;
+
+  static Parts of(const Isa &isa, const SpectralConv &conv) {
+    Split tiles(conv.tiles.count, isa.vectorRegisters >= 32 ? 3 : 2);
+    int64_t limit = ((isa.vectorRegisters - 2) / 2 - tiles.most) / tiles.most;
+    return {tiles, Split(conv.shape.filters, std::max<int64_t>(1, limit))};
+  }
+};
+
 /// A part of a line of which the first `valid` entries from its own beginning count.
 struct Places {
   const Code &c;
@@ -88,11 +99,7 @@ public:
 
   void multiply(Value rows, Value weights, Value biases, Value to) {
     weight = weights, bias = biases, output = to;
-    bool many = isa.vectorRegisters >= 32;
-    Split tileParts(tiles.count, many ? 3 : 2);
-    // What stays in registers: sums, a filter's numbers and those of the tiles.
-    int64_t limit = ((isa.vectorRegisters - 2) / 2 - tileParts.most) / tileParts.most;
-    Split filterParts(shape.filters, std::max<int64_t>(1, limit));
+    auto [tileParts, filterParts] = Parts::of(isa, conv);
     int64_t lines = shape.height.result();
     c.parallel(c.mul(rows, lines * filterParts.count * tileParts.count), [&](Value item) {
       Value tile = c.rem(item, tileParts.count), rest = c.div(item, tileParts.count);
@@ -236,6 +243,11 @@ private:
 };
 
 } // namespace
+
+int64_t spectralPart(const Isa &isa, const SpectralConv &conv) {
+  Parts parts = Parts::of(isa, conv);
+  return parts.tiles.most * parts.filters.most;
+}
 
 void emitSpectra(OpBuilder &builder, Location loc, const Isa &isa, const SpectralConv &conv,
                  Value rows, Value input, Value spectra) {

@@ -18,6 +18,9 @@ struct SpectralConv {
   int64_t spectraElements() const { return lines() * tiles.count * tiles.points; }
 };
 
+/// Filters times tiles that one item of emitConvSpectrum has at most.
+int64_t spectralPart(const Isa &isa, const SpectralConv &conv);
+
 /// Flat f32 buffers: `input` [rows * inputElements] (Conv.h), to `spectra`
 /// [rows * spectraElements]: tile by tile, in it the blocks of 16 bins, in a block all lines.
 void emitSpectra(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,

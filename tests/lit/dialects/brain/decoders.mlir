@@ -55,3 +55,13 @@ func.func @codes(%x: tensor<?x32xf32>, %z: tensor<2x64x32xf32>) -> (tensor<?x32x
   %0, %1 = brain.vector_quantize %x, %z {cosine} : tensor<?x32xf32>, tensor<2x64x32xf32> -> tensor<?x32xf32>, tensor<?x2xi32>
   return %0, %1 : tensor<?x32xf32>, tensor<?x2xi32>
 }
+
+// CHECK-LABEL: func.func @nested_codes
+// CHECK: brain.vector_quantize {{.*}} : tensor<?x5x32xf32>, tensor<2x64x32xf32> -> tensor<?x5x32xf32>, tensor<?x5x2xi32>
+// PLAIN-LABEL: func.func @nested_codes
+// PLAIN: tensor.collapse_shape {{.*}} : tensor<?x5x32xf32> into tensor<?x32xf32>
+// PLAIN: tensor.expand_shape {{.*}} into tensor<?x5x2xi32>
+func.func @nested_codes(%x: tensor<?x5x32xf32>, %z: tensor<2x64x32xf32>) -> (tensor<?x5x32xf32>, tensor<?x5x2xi32>) {
+  %0, %1 = brain.vector_quantize %x, %z : tensor<?x5x32xf32>, tensor<2x64x32xf32> -> tensor<?x5x32xf32>, tensor<?x5x2xi32>
+  return %0, %1 : tensor<?x5x32xf32>, tensor<?x5x2xi32>
+}

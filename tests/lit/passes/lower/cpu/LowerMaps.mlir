@@ -35,6 +35,18 @@ plx.model @m {
     %0 = plx.pool_window mean %x {kernel = array<i64: 3>, strides = array<i64: 2>, pads_begin = array<i64: 1>} : tensor<?x4x100xf32> -> tensor<?x4x50xf32>
     plx.return %0 : tensor<?x4x50xf32>
   }
+  // Entries 16 apart of a kernel of 40 share what they read: three of the first 8, two of the others.
+  // CHECK-LABEL: func.func private @shared
+  // CHECK: scf.for {{.*}} -> (vector<16xf32>
+  // CHECK-COUNT-3: vector.broadcast
+  // CHECK: scf.for {{.*}} -> (vector<16xf32>
+  // CHECK-COUNT-2: vector.broadcast
+  plx.weight @d : tensor<4x1x40xf32> = #plx.source<"d" : tensor<4x1x40xf32>>
+  plx.segment @shared(%x: tensor<?x4x200xf32>, %batch: !plx.batch) -> tensor<?x4x161xf32> {
+    %w = plx.param @d : tensor<4x1x40xf32>
+    %0 = plx.conv %x, %w {groups = 4 : i64} : (tensor<?x4x200xf32>, tensor<4x1x40xf32>) -> tensor<?x4x161xf32>
+    plx.return %0 : tensor<?x4x161xf32>
+  }
   // Three tiles of 23 results of 32 samples, the last one of 22.
   // CHECK-LABEL: func.func private @spectra
   // CHECK: memref.alloc({{.*}}) : memref<?x3072xf32>

@@ -51,3 +51,17 @@ plx.model @unknown {
     plx.return %x : tensor<?x8xf32>
   }
 }
+
+// -----
+
+// Where no axes can be split or merged for themselves, a row becomes one axis first.
+// CHECK-LABEL: func.func private @shapes(
+// CHECK: memref.collapse_shape {{.*}} {{\[}}[0], [1, 2]] : memref<?x5x200xf32> into memref<?x1000xf32>
+// CHECK: memref.expand_shape {{.*}} : memref<?x1000xf32> into memref<?x1x20x50xf32>
+plx.model @m {
+  plx.segment @shapes(%x: tensor<?x5x200xf32>, %batch: !plx.batch) -> tensor<?x1x20x50xf32> {
+    %a = plx.reshape %x : tensor<?x5x200xf32> -> tensor<?x1x20x50xf32>
+    %b = plx.add %a, %a : tensor<?x1x20x50xf32>, tensor<?x1x20x50xf32>
+    plx.return %b : tensor<?x1x20x50xf32>
+  }
+}
