@@ -70,8 +70,8 @@ def SpectralConvolutions : Pass<"plx-spectral-convolutions", "mlir::ModuleOp"> {
 
     The cheapest of the direct form and of N = 32, 64, 128 is taken, the direct one unless a quarter is
     saved. ShallowFBCSPNet's merged convolution (40 filters, 22 lines, 25 taps, 976 results) has 1.34 million
-    operations directly and 0.22 million with N = 128; Deep4Net's last (200 filters, 100 lines, 10 taps, 23
-    results) 0.4 million and 0.08 million, but there 2.6 MB are read. Against f64 the error is that of the
+    operations directly and 0.24 million with N = 128; Deep4Net's last (200 filters, 100 lines, 10 taps, 23
+    results) 0.4 million and 0.09 million, but there 2.6 MB are read. Against f64 the error is that of the
     direct form in f32 (a few units in the last place of the largest result of a tile), which minimal
     filtering (Winograd, Cook and Toom) with as few products has not: tiles for 10 and 25 taps need more than
     8 points.
