@@ -1,9 +1,10 @@
 //===- LowerSignals.cpp - filters and running norms -------------------------------------------===//
 // Handlers of brain's recurrences over samples: their states stay in registers, f64 vectors of
-// channels; and of covariances of windows.
+// channels; and of covariances of windows and their logarithms.
 //===----------------------------------------------------------------------------------------------===//
 #include "dialects/brain/BrainOps.h"
 #include "dialects/brain/Sections.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/SegmentLowering.h"
 #include "passes/lower/cpu/emit/Batch.h"
@@ -379,6 +380,147 @@ LogicalResult lowerCovariance(SegmentLowering &segment, brain::CovarianceOp op) 
   return success();
 }
 
+//===--- Logarithms of matrices ---------------------------------------------------------------===//
+
+/// Jacobi's rotations on each matrix in f64, as the decomposition has them; those of elements that
+/// are nothing beside their diagonal are left out. Vectors are rows here.
+class MatrixLog {
+public:
+  MatrixLog(SegmentLowering &segment, brain::MatrixLogOp op)
+      : segment(segment), op(op), code{segment.builder(), op.getLoc()},
+        n(cast<RankedTensorType>(op.getInput().getType()).getDimSize(1)),
+        input(segment.buffer(op.getInput())), rows(segment.rows(op.getLoc(), input)) {}
+
+  void emit() {
+    out = segment.allocateLike(op.getResult(), op.getInput());
+    auto type = MemRefType::get({ShapedType::kDynamic, n, n}, code.builder.getF64Type());
+    matrix = segment.allocate(type, rows);
+    vectors = segment.allocate(type, rows);
+    segment.emitParallel(4 * kSweeps * n * n * n,
+                         [&] { code.parallel(rows, [&](Value row) { emitRow(row); }); });
+  }
+
+private:
+  static constexpr int64_t kSweeps = 12; ///< Errors square in each.
+  /// The square of what an element may be beside its diagonal.
+  static constexpr double kNothing = 1e-36;
+
+  void eachPiece(llvm::function_ref<void(Value, VectorType)> body) const {
+    code.pieces(n, segment.isa().lanes() / 2, [&](Value at, VectorType type) {
+      body(at, code.vectorType(type.getNumElements(), code.builder.getF64Type()));
+    });
+  }
+  void eachLine(llvm::function_ref<void(Value)> body) const { code.loop(0, n, 1, body); }
+  Value number(double value) const { return code.constant(code.builder.getF64Type(), value); }
+  Value spread(VectorType type, Value scalar) const {
+    return code.make<vector::BroadcastOp>(type, scalar);
+  }
+
+  void emitRow(Value row) {
+    eachLine([&](Value i) {
+      eachPiece([&](Value column, VectorType type) {
+        auto narrow = VectorType::get(type.getShape(), code.builder.getF32Type());
+        Value x = code.loadVector(narrow, input, {row, i, column});
+        code.storeVector(code.make<arith::ExtFOp>(type, x), matrix, {row, i, column});
+        code.storeVector(code.constant(type, 0), vectors, {row, i, column});
+      });
+      code.make<memref::StoreOp>(number(1), vectors, ValueRange{row, i, i});
+    });
+    code.loop(0, kSweeps, 1, [&](Value) {
+      eachLine([&](Value p) {
+        code.loop(code.add(p, 1), code.index(n), 1, [&](Value q) { rotate(row, p, q); });
+      });
+    });
+    eachLine([&](Value i) { // logarithms in place of the eigenvalues
+      ImplicitLocOpBuilder b(code.loc, code.builder);
+      Number value(b, code.loadScalar(matrix, {row, i, i}));
+      Number floor = value.constant(op.getFloor().convertToDouble());
+      code.make<memref::StoreOp>(max(value, floor).apply<math::LogOp>().v, matrix,
+                                 ValueRange{row, i, i});
+    });
+    eachLine([&](Value i) { finish(row, i); });
+  }
+
+  /// Makes element (p, q) zero.
+  void rotate(Value row, Value p, Value q) {
+    ImplicitLocOpBuilder b(code.loc, code.builder);
+    auto at = [&](Value i, Value j) { return code.loadScalar(matrix, {row, i, j}); };
+    Value element = at(p, q), first = at(p, p), second = at(q, q);
+    Number off(b, element);
+    Number beside = (off.of(first) * off.of(second)).apply<math::AbsFOp>();
+    // NaN is turned too, and so spreads.
+    Value turns = code.make<arith::CmpFOp>(arith::CmpFPredicate::UGT, (off * off).v,
+                                           (beside * off.constant(kNothing)).v);
+    code.ifThen(turns, [&] {
+      auto [c, s] = angle(element, first, second);
+      turn(c, s, row, p, q, matrix);
+      eachLine([&](Value i) { // columns p and q
+        ImplicitLocOpBuilder b(code.loc, code.builder);
+        Number x(b, at(i, p)), y(b, at(i, q)), cos(b, c), sin(b, s);
+        code.make<memref::StoreOp>((cos * x - sin * y).v, matrix, ValueRange{row, i, p});
+        code.make<memref::StoreOp>((sin * x + cos * y).v, matrix, ValueRange{row, i, q});
+      });
+      turn(c, s, row, p, q, vectors);
+    });
+  }
+
+  /// Cosine and sine of the rotation: the smaller root t of t^2 + 2 theta t - 1 is their tangent.
+  std::pair<Value, Value> angle(Value element, Value first, Value second) const {
+    ImplicitLocOpBuilder b(code.loc, code.builder);
+    Number off(b, element), difference = off.of(second) - off.of(first), twice = off + off;
+    Number root = (difference * difference + twice * twice).sqrt();
+    Value negative =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, difference.v, off.constant(0).v);
+    Number signedRoot =
+        off.of(arith::SelectOp::create(b, negative, (off.constant(0) - root).v, root.v));
+    Number t = twice / (difference + signedRoot);
+    Number c = off.constant(1) / (t * t + off.constant(1)).sqrt();
+    return {c.v, (t * c).v};
+  }
+
+  /// Lines p and q become c x - s y and s x + c y.
+  void turn(Value c, Value s, Value row, Value p, Value q, Value memref) const {
+    eachPiece([&](Value column, VectorType type) {
+      Value x = code.loadVector(type, memref, {row, p, column}),
+            y = code.loadVector(type, memref, {row, q, column});
+      Value cos = spread(type, c), sin = spread(type, s), minus = code.make<arith::NegFOp>(sin);
+      code.storeVector(code.fma(minus, y, code.make<arith::MulFOp>(cos, x)), memref,
+                       {row, p, column});
+      code.storeVector(code.fma(cos, y, code.make<arith::MulFOp>(sin, x)), memref,
+                       {row, q, column});
+    });
+  }
+
+  /// Row i of the result: the sum over eigenvalues of their logarithms times their vectors.
+  void finish(Value row, Value i) {
+    eachPiece([&](Value column, VectorType type) {
+      Value zero = code.constant(type, 0);
+      Value sum = code.loop(code.index(0), code.index(n), 1, zero,
+                            [&](Value k, ValueRange so) -> Code::Values {
+                              ImplicitLocOpBuilder b(code.loc, code.builder);
+                              Number log(b, code.loadScalar(matrix, {row, k, k}));
+                              Number own(b, code.loadScalar(vectors, {row, k, i}));
+                              Value other = code.loadVector(type, vectors, {row, k, column});
+                              return {code.fma(spread(type, (log * own).v), other, so[0])};
+                            })[0];
+      auto narrow = VectorType::get(type.getShape(), code.builder.getF32Type());
+      code.storeVector(code.make<arith::TruncFOp>(narrow, sum), out, {row, i, column});
+    });
+  }
+
+  SegmentLowering &segment;
+  brain::MatrixLogOp op;
+  Code code;
+  int64_t n;
+  Value input, rows, out, matrix, vectors;
+};
+
+LogicalResult lowerMatrixLog(SegmentLowering &segment, brain::MatrixLogOp op) {
+  MatrixLog(segment, op).emit();
+  segment.report(op, "generated", "rotations of rows in vectors, in f64");
+  return success();
+}
+
 /// Samples are loaded as f32; a filter's sections and the extension fit registers and stack.
 bool isF32(Operation *op) {
   return cast<RankedTensorType>(op->getOperand(0).getType()).getElementType().isF32();
@@ -396,6 +538,7 @@ void addSignalHandlers(HandlerTable &table) {
   addHandler<brain::SosFilterOp, lowerSosFilter>(table, isF32);
   addHandler<brain::SosFiltFiltOp, lowerSosFiltFilt>(table, takesFiltFilt);
   addHandler<brain::CovarianceOp, lowerCovariance>(table, isF32);
+  addHandler<brain::MatrixLogOp, lowerMatrixLog>(table, isF32);
 }
 
 } // namespace plexus::compiler

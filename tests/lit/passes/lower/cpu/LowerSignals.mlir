@@ -36,4 +36,15 @@ plx.model @m {
     %0 = brain.covariance %x, %batch {center, shrinkage = 0.1 : f64} : (tensor<?x22xf32>, !plx.batch) -> tensor<?x22x22xf32>
     plx.return %0 : tensor<?x22x22xf32>
   }
+  // Rotations of what is something beside its diagonal; logarithms of the eigenvalues once.
+  // CHECK-LABEL: func.func private @logarithm
+  // CHECK: arith.cmpf ugt
+  // CHECK: math.sqrt
+  // CHECK: math.fma {{.*}} vector<8xf64>
+  // CHECK: math.log {{.*}} f64
+  // CHECK: arith.truncf {{.*}} vector<8xf64> to vector<8xf32>
+  plx.segment @logarithm(%x: tensor<?x22x22xf32>, %batch: !plx.batch) -> tensor<?x22x22xf32> {
+    %0 = brain.matrix_log %x {floor = 1.0e-10 : f64} : tensor<?x22x22xf32> -> tensor<?x22x22xf32>
+    plx.return %0 : tensor<?x22x22xf32>
+  }
 }
