@@ -51,6 +51,9 @@ namespace {
 struct HiddenOperands {
   Value emissions, initial, transition, batch, inputs, inputWeight;
   int64_t states;
+  /// In front of a recursion, once for all tokens: the initial logarithms, and those of transitions
+  /// where no inputs move them.
+  Value begin = {}, step = {};
 
   template <typename Op>
   static HiddenOperands of(Op op) {
@@ -260,6 +263,8 @@ public:
 
   /// log softmax over j of transition[i, j] + (V u)_j into `token`: [K, K].
   Value transition(Value token) {
+    if (o.step)
+      return o.step;
     AffineMap all = rangeMap(b, 2, 0, 2), row = dimsMap(b, 2, {0}), column = dimsMap(b, 2, {1});
     SmallVector<Value> inputs{o.transition};
     SmallVector<AffineMap> maps{all};
@@ -313,6 +318,8 @@ public:
 
   /// log softmax of the initial scores.
   Value initial() {
+    if (o.begin)
+      return o.begin;
     Value scores = vector({o.initial}, [](ImplicitLocOpBuilder &b, ValueRange v) {
       return convertFloat(b, v[0], b.getF64Type());
     });
@@ -386,6 +393,16 @@ private:
   const HiddenOperands &o;
 };
 
+/// The operands of `op` with what is the same for all tokens.
+template <typename Op>
+HiddenOperands operandsOf(ImplicitLocOpBuilder &b, Op op) {
+  HiddenOperands o = HiddenOperands::of(op), made = o;
+  made.begin = HiddenMath(b, o).initial();
+  if (!o.inputs)
+    made.step = HiddenMath(b, o).transition({});
+  return made;
+}
+
 RankedTensorType f64Rows(ImplicitLocOpBuilder &b, int64_t columns) {
   return RankedTensorType::get({ShapedType::kDynamic, columns}, b.getF64Type());
 }
@@ -426,7 +443,7 @@ ForwardStep forwardStep(ImplicitLocOpBuilder &b, const HiddenOperands &o, Value 
 
 Values HmmFilterOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
-  HiddenOperands o = HiddenOperands::of(*this);
+  HiddenOperands o = operandsOf(b, *this);
   RankedTensorType rows = typeOf(getFiltered()), column = typeOf(getLogLikelihood());
   Recurrence recurrence{
       getBatch(), {getState()}, {TensorMatrices(b).wordsType(2 + o.states)}, {rows, column}, false};
@@ -440,7 +457,7 @@ Values HmmFilterOp::decompose(OpBuilder &builder) {
 
 Values HmmSmootherOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
-  HiddenOperands o = HiddenOperands::of(*this);
+  HiddenOperands o = operandsOf(b, *this);
   int64_t k = o.states;
   Value tokens = rowCount(b, getEmissions());
   Recurrence forward{
@@ -470,7 +487,7 @@ Values HmmSmootherOp::decompose(OpBuilder &builder) {
 
 Values ViterbiOp::decompose(OpBuilder &builder) {
   ImplicitLocOpBuilder b(getLoc(), builder);
-  HiddenOperands o = HiddenOperands::of(*this);
+  HiddenOperands o = operandsOf(b, *this);
   int64_t k = o.states;
   Value tokens = rowCount(b, getEmissions());
   RankedTensorType column = typeOf(getScore());
