@@ -200,7 +200,8 @@ def EncodeStates : Pass<"plx-encode-states", "mlir::ModuleOp"> {
   let description = [{
     Gives every state of keys and values the form of the `kv` option: `f32`, `bf16`, `int8` or `int4`
     (runtime/state/KvForm.h). `auto` is `bf16` where some packed weight has fewer than 32 bits, and
-    `f32` elsewhere: whoever asks for f32 activations too says `f32`.
+    `f32` elsewhere: whoever asks for f32 activations too says `f32`. With `int4`, a state whose keys are
+    all turned by one rope keeps them before it.
 
     Before:
     ```mlir

@@ -252,7 +252,9 @@ static Type stateType(MLIRContext &context, const plx_state_desc &d) {
   }
   bool fits = d.heads > 0 && d.key_dim > 0 && d.value_dim > 0 &&
               (d.kind == PLX_STATE_RING) == (d.window > 0);
-  return fits ? attn::KVType::get(&context, d.heads, d.key_dim, d.value_dim, KvForm::F32) : Type();
+  return fits ? attn::KVType::get(&context, d.heads, d.key_dim, d.value_dim, KvForm::F32,
+                                  attn::RopeAttr())
+              : Type();
 }
 
 int32_t GraphBuilder::state(llvm::StringRef name, const plx_state_desc &d) {

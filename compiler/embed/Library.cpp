@@ -132,6 +132,10 @@ Status checkEmbeddable(const Program &program) {
   if (program.weightsSize() > kMostWeights)
     return error(Code::Unsupported) << "weights of " << program.weightsSize()
                                     << " bytes do not fit a library (1.5 GiB); use an artifact";
+  for (const StateInfo &state : program.states)
+    if (state.seals())
+      return error(Code::Unsupported) << "a library keeps keys and values as f32, bf16 or int8; "
+                                      << "int4 is for artifacts";
   if (program.model.context <= 0)
     return error(Code::Unsupported) << "the model does not say how long a sequence may be";
   return Status::ok();

@@ -17,24 +17,6 @@ def Attn_Dialect : Dialect {
 
 class Attn_Op<string mnemonic, list<Trait> traits = []> : Op<Attn_Dialect, mnemonic, traits>;
 
-def Attn_KV : TypeDef<Attn_Dialect, "KV", [DeclareTypeInterfaceMethods<StateTypeInterface>]> {
-  let mnemonic = "kv";
-  let summary = "keys and values of the batch's sequences";
-  let description = [{
-    For each slot of each sequence: `heads` keys of `keyDim` and as many values of `valueDim`, as f32
-    or, where the form says so, rounded to `bf16`, `int8` or `int4` on their way in (`--kv`). The page layout is nobody's business but the runtime's and the code generator's.
-
-    ```mlir
-    !attn.kv<4 x 64 x 64>
-    !attn.kv<4 x 64 x 64, int8>
-    ```
-  }];
-  let parameters = (ins "int64_t":$heads, "int64_t":$keyDim, "int64_t":$valueDim,
-                        "::plexus::KvForm":$form);
-  let hasCustomAssemblyFormat = 1;
-  let genVerifyDecl = 1;
-}
-
 def Attn_Rope : AttrDef<Attn_Dialect, "Rope"> {
   let mnemonic = "rope";
   let summary = "rotary position embedding (arXiv:2104.09864)";
@@ -70,6 +52,28 @@ def Attn_Rope : AttrDef<Attn_Dialect, "Rope"> {
     /// Of dynamic NTK: the exponent of s in each pair's frequency, -2i / (dims - 2).
     ::mlir::DenseElementsAttr getNtkExponents() const;
   }];
+}
+
+def Attn_KV : TypeDef<Attn_Dialect, "KV", [DeclareTypeInterfaceMethods<StateTypeInterface>]> {
+  let mnemonic = "kv";
+  let summary = "keys and values of the batch's sequences";
+  let description = [{
+    For each slot of each sequence: `heads` keys of `keyDim` and as many values of `valueDim`, as f32
+    or, where the form says so, rounded to `bf16`, `int8` or `int4` (`--kv`). The page layout is nobody's business but the runtime's and the code generator's.
+
+    With `int4`, keys may be kept as they are before a `rope`: what is read are the keys turned by it.
+    `attn.kv_write` has the same rope then.
+
+    ```mlir
+    !attn.kv<4 x 64 x 64>
+    !attn.kv<4 x 64 x 64, int8>
+    !attn.kv<4 x 64 x 64, int4, #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.01]> : tensor<2xf32>>>
+    ```
+  }];
+  let parameters = (ins "int64_t":$heads, "int64_t":$keyDim, "int64_t":$valueDim,
+                        "::plexus::KvForm":$form, OptionalParameter<"::mlir::attn::RopeAttr">:$rope);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
 }
 
 #endif // PLEXUS_DIALECTS_ATTN_ATTNBASE_TD

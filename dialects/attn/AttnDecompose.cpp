@@ -123,7 +123,7 @@ Values RopeOp::decompose(OpBuilder &builder) {
 }
 
 Values KVWriteOp::decompose(OpBuilder &builder) {
-  if (!getRope())
+  if (!getRope() || getState().getType().getRope()) // an accessor
     return failure();
   ImplicitLocOpBuilder b(getLoc(), builder);
   Value key = RopeOp::create(b, getKey(), getBatch(), *getRope());

@@ -66,6 +66,9 @@ Type KVType::parse(AsmParser &parser) {
       return {};
     form = ::plexus::kvFormFromName(std::string_view(name));
   }
+  RopeAttr rope;
+  if (form && succeeded(parser.parseOptionalComma()) && parser.parseAttribute(rope))
+    return {};
   if (parser.parseGreater())
     return {};
   if (!form) {
@@ -77,21 +80,32 @@ Type KVType::parse(AsmParser &parser) {
     parser.emitError(loc, "expected heads x keyDim x valueDim, found ") << sizes.size() << " sizes";
     return {};
   }
-  return parser.getChecked<KVType>(parser.getContext(), sizes[0], sizes[1], sizes[2], *form);
+  return parser.getChecked<KVType>(parser.getContext(), sizes[0], sizes[1], sizes[2], *form, rope);
 }
 
 void KVType::print(AsmPrinter &printer) const {
   printer << '<' << getHeads() << " x " << getKeyDim() << " x " << getValueDim();
   if (getForm() != ::plexus::KvForm::F32)
     printer << ", " << StringRef(::plexus::kvFormName(getForm()));
+  if (getRope())
+    printer << ", " << getRope();
   printer << '>';
 }
 
 LogicalResult KVType::verify(function_ref<InFlightDiagnostic()> emitError, int64_t heads,
-                             int64_t keyDim, int64_t valueDim, ::plexus::KvForm) {
+                             int64_t keyDim, int64_t valueDim, ::plexus::KvForm form,
+                             RopeAttr rope) {
   if (heads < 1 || keyDim < 1 || valueDim < 1)
     return emitError() << "!attn.kv needs positive sizes, found " << heads << " x " << keyDim
                        << " x " << valueDim;
+  if (rope && form != ::plexus::KvForm::Int4)
+    return emitError() << "!attn.kv keeps keys before a rope as int4 alone";
+  if (rope && rope.getDims() > keyDim)
+    return emitError() << "!attn.kv has a rope that turns " << rope.getDims()
+                       << " entries of a head of " << keyDim;
+  if (rope && rope.getOriginalContext())
+    return emitError() << "!attn.kv has a rope whose frequencies depend on the length of the "
+                          "sequence: keys are kept as they were turned";
   return success();
 }
 

@@ -33,6 +33,8 @@ LogicalResult KVWriteOp::verify() {
   if (failed(verifyHeads(*this, "key", getKey(), state.getHeads(), state.getKeyDim())) ||
       failed(verifyHeads(*this, "value", getValue(), state.getHeads(), state.getValueDim())))
     return failure();
+  if (state.getRope() && getRope() != state.getRope())
+    return emitOpError("'state' keeps keys as they are before its rope, which must be the op's");
   return verifyRope(*this, getRope().value_or(RopeAttr()), getKey());
 }
 

@@ -39,7 +39,8 @@ def Attn_KVWriteOp : Attn_Op<"kv_write", [
     DeclareOpInterfaceMethods<DecomposeOpInterface>]> {
   let summary = "keys and values of the batch's tokens into the state";
   let description = [{
-    Token t fills slot `slot[t]` of its sequence. With `rope` (set by fusion), keys turn on their way.
+    Token t fills slot `slot[t]` of its sequence. With `rope` (set by fusion), keys turn on their way; a
+    state that keeps keys before this rope turns them when they are read.
 
     ```mlir
     attn.kv_write %k, %v, %kv, %batch : tensor<?x2x16xf32>, tensor<?x2x16xf32>, !attn.kv<2 x 16 x 16>

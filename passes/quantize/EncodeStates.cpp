@@ -5,6 +5,7 @@
 #include "dialects/plx/Packed.h"
 #include "dialects/plx/PlxOps.h"
 #include "passes/Passes.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace plexus::compiler {
 #define GEN_PASS_DEF_ENCODESTATES
@@ -27,18 +28,41 @@ public:
           << kv.getValue() << "'; known are auto, f32, bf16, int8, int4";
       return signalPassFailure();
     }
-    auto encoded = [&](Type type) -> Type {
+    llvm::StringMap<attn::RopeAttr> ropes;
+    if (*wanted == plexus::KvForm::Int4)
+      ropes = keyRopes();
+    auto encoded = [&](Type type, StringRef name) -> Type {
       auto state = dyn_cast<attn::KVType>(type);
       return state ? attn::KVType::get(&getContext(), state.getHeads(), state.getKeyDim(),
-                                       state.getValueDim(), *wanted)
+                                       state.getValueDim(), *wanted, ropes.lookup(name))
                    : type;
     };
-    getOperation().walk([&](plx::StateOp op) { op.setType(encoded(op.getType())); });
     getOperation().walk(
-        [&](plx::GetStateOp op) { op.getResult().setType(encoded(op.getResult().getType())); });
+        [&](plx::StateOp op) { op.setType(encoded(op.getType(), op.getSymName())); });
+    getOperation().walk([&](plx::GetStateOp op) {
+      op.getResult().setType(encoded(op.getResult().getType(), op.getState()));
+    });
   }
 
 private:
+  /// Of each state, the rope that turns all keys on their way into it, and by frequencies that stay
+  /// what they are: before it, keys of a channel lie closer together.
+  llvm::StringMap<attn::RopeAttr> keyRopes() {
+    llvm::StringMap<attn::RopeAttr> ropes;
+    getOperation().walk([&](attn::KVWriteOp op) {
+      auto state = op.getState().getDefiningOp<plx::GetStateOp>();
+      if (!state)
+        return;
+      attn::RopeAttr rope = op.getRope().value_or(attn::RopeAttr());
+      if (rope && rope.getOriginalContext())
+        rope = {};
+      auto [entry, isNew] = ropes.try_emplace(state.getState(), rope);
+      if (!isNew && entry->second != rope)
+        entry->second = {};
+    });
+    return ropes;
+  }
+
   /// Keys and values come out of products: where those round, rounding to bf16 adds little.
   plexus::KvForm byWeights() {
     bool rounds = false;

@@ -33,11 +33,13 @@ Executor::Executor(const Model &model, const SequenceStore &store, Host &host)
   for (size_t s = 0; s < store.groups().size(); ++s) {
     std::vector<plx_kv> &views = views_.emplace_back();
     for (int layer : model.program().states[s].layers)
-      views.push_back({nullptr, store.groups()[s]
-                                    ? store.groups()[s]->layerOffset(layer)
-                                    : store.carries()->offset(static_cast<int>(s), layer)});
+      views.push_back(store.groups()[s]
+                          ? store.groups()[s]->view(layer)
+                          : plx_kv{nullptr, store.carries()->offset(static_cast<int>(s), layer),
+                                   nullptr, 0, nullptr, nullptr});
   }
   pages_.resize(views_.size());
+  sealedPages_.resize(views_.size());
 }
 
 Expected<const RunPlan *> Executor::plan(const PlanKey &key) {
@@ -97,8 +99,15 @@ void Executor::bindStates(std::span<const Sequence *const> sequences) {
     pages_[s].clear();
     for (const Sequence *sequence : sequences)
       pages_[s].push_back(store_.groups()[s]->pages(sequence->lane));
-    for (plx_kv &view : views_[s])
+    if (model_.program().states[s].seals()) {
+      sealedPages_[s].clear();
+      for (const Sequence *sequence : sequences)
+        sealedPages_[s].push_back(store_.groups()[s]->sealedPages(sequence->lane));
+    }
+    for (plx_kv &view : views_[s]) {
       view.pages = pages_[s].data();
+      view.sealed = sealedPages_[s].data();
+    }
   }
 }
 

@@ -46,9 +46,10 @@ private:
   std::list<RunPlan> plans_; ///< Most recently used first.
   Arena arena_;
   uint8_t *scratch_ = nullptr;
-  std::vector<uint8_t *> addresses_;                 ///< [buffer]
-  std::vector<std::vector<uint8_t *const *>> pages_; ///< [state][sequence]
-  std::vector<std::vector<plx_kv>> views_;           ///< [state][ordinal of the layer]
+  std::vector<uint8_t *> addresses_;                       ///< [buffer]
+  std::vector<std::vector<uint8_t *const *>> pages_;       ///< [state][sequence]
+  std::vector<std::vector<uint8_t *const *>> sealedPages_; ///< The same; empty where none are.
+  std::vector<std::vector<plx_kv>> views_;                 ///< [state][ordinal of the layer]
   std::vector<const void *> stepInputs_;
   std::vector<void *> stepOutputs_;
   std::vector<const plx_kv *> stepStates_;

@@ -39,7 +39,8 @@ Seen seenSlots(const Profile::Run &run, int64_t window) {
 
 OpCost attentionCost(const Profile::Run &run, const StateInfo &state, int64_t heads) {
   const Seen seen = seenSlots(run, state.window);
-  return {seen.slots * static_cast<double>(state.layerBytes()) / PLX_PAGE_TOKENS,
+  const int64_t bytes = state.seals() ? state.sealed().bytes() : state.layerBytes();
+  return {seen.slots * static_cast<double>(bytes) / PLX_PAGE_TOKENS,
           2 * seen.pairs * static_cast<double>(heads * (state.keyDim + state.valueDim))};
 }
 

@@ -86,12 +86,22 @@ struct StateInfo {
   std::string input, output;
   KvForm form = KvForm::F32; ///< Kv.
 
-  KvPartLayout keys() const { return {form, heads, keyDim}; }
-  KvPartLayout values() const { return {form, heads, valueDim}; }
+  /// Of a page that is not sealed.
+  KvPartLayout keys() const { return {openForm(form), heads, keyDim}; }
+  KvPartLayout values() const { return {openForm(form), heads, valueDim}; }
+  bool seals() const { return kind == StateKind::Kv && form == KvForm::Int4; }
+  KvSealedLayout sealed() const { return {heads, keyDim, valueDim}; }
   /// Derived: bytes of one layer: in a page, those of keys and values; in a slot, those of `shape`,
   /// rounded up to 64.
   int64_t layerBytes() const;
-  int64_t pageBytes() const { return layerBytes() * static_cast<int64_t>(layers.size()); }
+  /// What lies before the layers.
+  int64_t headerBytes() const { return seals() ? kKvPositionBytes : 0; }
+  int64_t pageBytes() const {
+    return headerBytes() + layerBytes() * static_cast<int64_t>(layers.size());
+  }
+  int64_t sealedPageBytes() const {
+    return headerBytes() + sealed().bytes() * static_cast<int64_t>(layers.size());
+  }
   /// Position of `layer` in `layers`, or -1.
   int ordinalOf(int layer) const;
 };

@@ -1,6 +1,8 @@
 // Page tables, copy on write, and rows moved within the transposed layout.
 #include "runtime/state/KvState.h"
 
+#include "runtime/state/KvSeal.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -9,11 +11,22 @@ namespace {
 
 constexpr int64_t kPage = PLX_PAGE_TOKENS;
 constexpr int64_t pagesFor(int64_t rows) { return (rows + kPage - 1) / kPage; }
+/// The pages that a row of this index reads in their sealed form, as runtime/abi/Call.h says.
+constexpr int64_t sealedBefore(int64_t index) { return std::max<int64_t>(0, index / kPage - 1); }
+
+/// plx_kv::seal.
+void sealPage(const plx_kv *kv, const uint8_t *page, uint8_t *sealed) {
+  std::memcpy(sealed, page, kKvPositionBytes);
+  sealLayer(*static_cast<const KvSealedLayout *>(kv->sealed_layout), page + kv->layer_offset,
+            sealed + kv->sealed_offset);
+}
 
 } // namespace
 
 KvState::KvState(const StateInfo &info, int64_t maxRows, StateBudget &budget)
-    : info_(info), pagesPerLane_(pagesFor(maxRows)), pool_(info.pageBytes(), budget) {}
+    : info_(info), sealedLayout_(info.sealed()), pagesPerLane_(pagesFor(maxRows)),
+      pool_(info.pageBytes(), budget),
+      sealedPool_(info.seals() ? info.sealedPageBytes() : 1, budget) {}
 
 KvState::~KvState() {
   for (Lane &lane : lanes_)
@@ -24,12 +37,14 @@ void KvState::open(int lane) {
   if (lane >= static_cast<int>(lanes_.size()))
     lanes_.resize(lane + 1);
   lanes_[lane].pages.resize(pagesPerLane_, nullptr);
+  if (info_.seals())
+    lanes_[lane].sealed.resize(pagesPerLane_, nullptr);
 }
 
 void KvState::close(int lane) {
   Lane &l = lanes_[lane];
   drop(l, l.first, l.end);
-  l.first = l.end = 0;
+  l.first = l.end = l.settled = 0;
 }
 
 void KvState::share(int from, int to, int64_t committed) {
@@ -41,13 +56,19 @@ void KvState::share(int from, int to, int64_t committed) {
     target.pages[p] = source.pages[p];
     if (target.pages[p])
       PagePool::retain(target.pages[p]);
+    // Until the page is given back, its sealed form may be written, or written again.
+    else if (info_.seals() && source.sealed[p])
+      PagePool::retain(target.sealed[p] = source.sealed[p]);
   }
+  target.settled = committed;
 }
 
 Status KvState::prepare(int lane, int64_t begin, int64_t end) {
   Lane &l = lanes_[lane];
   for (int64_t p = begin / kPage; p < pagesFor(end); ++p) {
     uint8_t *&page = l.pages[p];
+    if (!page && info_.seals() && l.sealed[p])
+      PLX_RETURN_IF_ERROR(reopen(l, p));
     if (page && !PagePool::isShared(page))
       continue;
     PLX_ASSIGN(uint8_t *fresh, pool_.take());
@@ -58,6 +79,26 @@ Status KvState::prepare(int lane, int64_t begin, int64_t end) {
     page = fresh;
     l.end = std::max(l.end, p + 1);
   }
+  return info_.seals() ? addSealed(l, end) : Status::ok();
+}
+
+Status KvState::reopen(Lane &lane, int64_t page) {
+  PLX_ASSIGN(uint8_t *fresh, pool_.take());
+  std::memcpy(fresh, lane.sealed[page], kKvPositionBytes);
+  for (int layer : info_.layers)
+    unsealLayer(sealedLayout_, lane.sealed[page] + sealedOffset(layer), fresh + layerOffset(layer));
+  sealedPool_.release(lane.sealed[page]);
+  lane.sealed[page] = nullptr;
+  lane.pages[page] = fresh;
+  return Status::ok();
+}
+
+/// Pages that rows before slot `end` may read sealed get the memory for it.
+Status KvState::addSealed(Lane &lane, int64_t end) {
+  for (int64_t p = sealedBefore(end - 1) - 1; p >= lane.first && lane.pages[p]; --p)
+    if (!lane.sealed[p]) {
+      PLX_ASSIGN(lane.sealed[p], sealedPool_.take());
+    }
   return Status::ok();
 }
 
@@ -77,10 +118,23 @@ void KvState::truncate(int lane, int64_t committed) {
     l.end = keep;
   }
   l.first = std::min(l.first, l.end);
+  l.settled = std::min(l.settled, committed);
 }
 
-void KvState::settle(int lane, int64_t committed) {
+void KvState::settle(int lane, int64_t committed, bool inOrder) {
   Lane &l = lanes_[lane];
+  if (info_.seals() && committed > 0) {
+    // The last row has had them sealed in all layers: in order, with the rows that they hold now;
+    // otherwise if they were final when it ran.
+    int64_t end = sealedBefore(committed - 1);
+    if (!inOrder)
+      end = std::min(end, l.settled / kPage);
+    for (int64_t p = end - 1; p >= l.first && l.pages[p] && l.sealed[p]; --p) {
+      pool_.release(l.pages[p]);
+      l.pages[p] = nullptr;
+    }
+    l.settled = committed;
+  }
   int64_t first = std::min(firstVisible(committed) / kPage, l.end);
   if (first <= l.first)
     return;
@@ -93,6 +147,10 @@ void KvState::drop(Lane &lane, int64_t begin, int64_t end) {
     if (lane.pages[p])
       pool_.release(lane.pages[p]);
     lane.pages[p] = nullptr;
+    if (info_.seals() && lane.sealed[p]) {
+      sealedPool_.release(lane.sealed[p]);
+      lane.sealed[p] = nullptr;
+    }
   }
 }
 
@@ -128,8 +186,11 @@ void KvState::moveRow(const Lane &lane, int64_t from, int64_t to) {
   const KvPartLayout keys = info_.keys(), values = info_.values();
   const int64_t fromToken = from % kPage, toToken = to % kPage;
   const bool quantized = keys.isQuantized();
+  if (info_.seals()) // the row's position, a column of one i32
+    moveColumn(lane.pages[from / kPage], fromToken, lane.pages[to / kPage], toToken, 1,
+               sizeof(int32_t));
   for (size_t layer = 0; layer < info_.layers.size(); ++layer) {
-    int64_t offset = static_cast<int64_t>(layer) * info_.layerBytes();
+    int64_t offset = info_.headerBytes() + static_cast<int64_t>(layer) * info_.layerBytes();
     const uint8_t *source = lane.pages[from / kPage] + offset;
     uint8_t *target = lane.pages[to / kPage] + offset;
     // Keys lie across tokens; scales of theirs too. A pair of bf16 is as wide as an f32.
@@ -154,7 +215,21 @@ void KvState::moveRow(const Lane &lane, int64_t from, int64_t to) {
 }
 
 int64_t KvState::layerOffset(int layer) const {
-  return std::max(info_.ordinalOf(layer), 0) * info_.layerBytes();
+  return info_.headerBytes() + std::max(info_.ordinalOf(layer), 0) * info_.layerBytes();
+}
+
+int64_t KvState::sealedOffset(int layer) const {
+  return info_.headerBytes() + std::max(info_.ordinalOf(layer), 0) * sealedLayout_.bytes();
+}
+
+plx_kv KvState::view(int layer) const {
+  plx_kv view = {nullptr, layerOffset(layer), nullptr, 0, nullptr, nullptr};
+  if (info_.seals()) {
+    view.sealed_offset = sealedOffset(layer);
+    view.sealed_layout = &sealedLayout_;
+    view.seal = sealPage;
+  }
+  return view;
 }
 
 Expected<std::unique_ptr<StateGroup>> createStateGroup(const StateInfo &info, int64_t maxRows,
@@ -165,6 +240,10 @@ Expected<std::unique_ptr<StateGroup>> createStateGroup(const StateInfo &info, in
     return error(Code::Unsupported)
            << "state " << info.name << ": keys and values are kept as F32, "
            << "not as " << dtypeName(info.dtype);
+  if (info.seals() && std::max(info.keyDim, info.valueDim) > KvSealedLayout::kMostDim)
+    return error(Code::Unsupported)
+           << "state " << info.name << ": heads of " << std::max(info.keyDim, info.valueDim)
+           << " entries; int4 takes up to " << KvSealedLayout::kMostDim << ", int8 any";
   return std::unique_ptr<StateGroup>(std::make_unique<KvState>(info, maxRows, budget));
 }
 

@@ -231,7 +231,7 @@ Status SequenceStore::commit(SequenceId id, std::span<const int32_t> path) {
     setCarry(sequence->carry, sequence->carryBehind(before));
   sequence->committed += static_cast<int64_t>(path.size());
   dropPending(*sequence, 0);
-  settle(*sequence);
+  settle(*sequence, /*inOrder=*/false);
   return Status::ok();
 }
 
@@ -243,11 +243,11 @@ void SequenceStore::commitChain(Sequence &sequence) {
     setCarry(row.carry, nullptr);
   sequence.committed += rows;
   sequence.pending.clear();
-  settle(sequence);
+  settle(sequence, /*inOrder=*/true);
 }
 
-void SequenceStore::settle(Sequence &sequence) {
-  eachGroup([&](StateGroup &group) { group.settle(sequence.lane, sequence.committed); });
+void SequenceStore::settle(Sequence &sequence, bool inOrder) {
+  eachGroup([&](StateGroup &group) { group.settle(sequence.lane, sequence.committed, inOrder); });
 }
 
 Status SequenceStore::prepare(Sequence &sequence, size_t first, bool everyRow) {

@@ -114,7 +114,7 @@ private:
   void returnLane(int lane);
   Sequence &newSequence(SequenceId &id);
   Status refusePending(const Sequence &sequence, std::string_view what) const;
-  void settle(Sequence &sequence);
+  void settle(Sequence &sequence, bool inOrder);
 
   int64_t maxRows_ = 0;
   StateBudget budget_;

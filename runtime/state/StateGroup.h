@@ -36,13 +36,18 @@ public:
   virtual void truncate(int lane, int64_t committed) = 0;
   /// Moves the rows in slots begin + path[i] to begin + i; path ascends.
   virtual void compact(int lane, int64_t begin, std::span<const int32_t> path) = 0;
-  /// Rows [0, committed) are final: lets go of what no later row sees.
-  virtual void settle(int lane, int64_t committed) = 0;
+  /// Rows [0, committed) are final: lets go of what no later row sees. `inOrder`: those that were
+  /// not final before ran in one batch, in the order of their slots.
+  virtual void settle(int lane, int64_t committed, bool inOrder) = 0;
 
   /// The lane's entry in plx_kv::pages; stays valid while the lane is open.
   virtual uint8_t *const *pages(int lane) const = 0;
+  /// The same in plx_kv::sealed; null where pages are not sealed.
+  virtual uint8_t *const *sealedPages(int lane) const = 0;
   /// plx_kv::layer_offset of a layer that uses the state.
   virtual int64_t layerOffset(int layer) const = 0;
+  /// plx_kv of a layer, but for its pages.
+  virtual plx_kv view(int layer) const = 0;
 };
 
 /// A group for the kind that `info` names. `maxRows`: slots of a lane, pending ones included.

@@ -76,7 +76,8 @@ void ModelArguments::add(CLI::App &command, bool compileOnly) {
       .add_option(
           "--kv", choices.kv,
           "How keys and values are kept: auto (bf16 where weights have fewer than 32 bits), "
-          "f32, bf16, int8, int4 (rounded token by token)")
+          "f32, bf16, int8 (token by token), int4 (pages of 32 tokens, keys by channel before "
+          "rope)")
       ->group(group)
       ->capture_default_str();
   command

@@ -17,6 +17,8 @@ namespace {
 
 /// An iteration runs over a whole context: worth a thread of its own.
 constexpr int64_t kAttentionWork = 64 * 1024;
+/// Operations on an entry of a head, of all tokens of a page, as it is sealed.
+constexpr int64_t kSealWork = 32 * 16;
 
 int64_t dimension(Value tensor, unsigned dim) {
   return cast<RankedTensorType>(tensor.getType()).getDimSize(dim);
@@ -137,6 +139,18 @@ Value addRope(SegmentLowering &segment, Location loc, emit::AttentionSpec &spec,
   return ropeTable(segment, loc, rope);
 }
 
+/// Has `spec` keep keys and values as a state does.
+void keepAs(emit::AttentionSpec &spec, attn::KVType state) {
+  spec.keepAs(state.getForm());
+  if (state.getRope())
+    spec.keptRope = ropeSpec(state.getRope());
+}
+
+/// What AttentionOperands::frequencies is for a state, or null.
+Value keptFrequencies(SegmentLowering &segment, Location loc, attn::KVType state) {
+  return state.getRope() ? segment.constant(loc, state.getRope().getInvFreq()) : Value();
+}
+
 LogicalResult lowerKvWrite(SegmentLowering &segment, attn::KVWriteOp op) {
   Location loc = op.getLoc();
   auto state = cast<attn::KVType>(op.getState().getType());
@@ -145,15 +159,24 @@ LogicalResult lowerKvWrite(SegmentLowering &segment, attn::KVWriteOp op) {
   spec.kvHeads = state.getHeads();
   spec.keyDim = state.getKeyDim();
   spec.valueDim = state.getValueDim();
-  spec.form = state.getForm();
-  Value table = addRope(segment, loc, spec, op.getRopeAttr());
+  keepAs(spec, state);
+  Value table;
+  if (!state.getRope())
+    table = addRope(segment, loc, spec, op.getRopeAttr());
   segment.emitParallel(4 * (spec.keyDim + spec.valueDim), [&] {
     emit::emitKvWrite(segment.builder(), loc, segment.isa(), spec, key, value, segment.batch(),
                       segment.scalars().lookup(op.getState()), table);
   });
+  if (spec.seals)
+    segment.emitParallel(kSealWork * spec.kvHeads * (spec.keyDim + spec.valueDim), [&] {
+      emit::emitKvSeal(segment.builder(), loc, segment.batch(),
+                       segment.scalars().lookup(op.getState()));
+    });
   segment.report(op, "generated",
-                 table ? "keys turn and are transposed on their way into the pages"
-                       : "keys are transposed on their way into the pages");
+                 spec.seals ? "keys are transposed on their way into the pages, which are sealed "
+                              "when they are a page behind"
+                 : table    ? "keys turn and are transposed on their way into the pages"
+                            : "keys are transposed on their way into the pages");
   return success();
 }
 
@@ -165,7 +188,7 @@ emit::AttentionSpec attentionSpec(attn::AttentionOp op) {
   spec.kvHeads = op.getState() ? cast<attn::KVType>(op.getState().getType()).getHeads()
                                : dimension(op.getKey(), 1);
   if (op.getState())
-    spec.form = cast<attn::KVType>(op.getState().getType()).getForm();
+    keepAs(spec, op.getState().getType());
   spec.scale = op.getScale().convertToFloat();
   spec.causal = op.getCausal();
   spec.window = op.getWindow();
@@ -211,6 +234,7 @@ LogicalResult lowerAttention(SegmentLowering &segment, attn::AttentionOp op) {
   operands.batch = segment.batch();
   if (op.getState()) {
     operands.kv = segment.scalars().lookup(op.getState());
+    operands.frequencies = keptFrequencies(segment, loc, op.getState().getType());
   } else {
     operands.key = matrix(segment, loc, op.getKey());
     operands.value = matrix(segment, loc, op.getValue());
@@ -247,13 +271,15 @@ LogicalResult lowerKvView(SegmentLowering &segment, Op op) {
   spec.kvHeads = state.getHeads();
   spec.keyDim = state.getKeyDim();
   spec.valueDim = state.getValueDim();
-  spec.form = state.getForm();
+  keepAs(spec, state);
+  Value frequencies = keptFrequencies(segment, op.getLoc(), state);
   Value out = allocateView(segment, op.getResult(), plx::SizeSymbol::Sequences);
-  segment.emitParallel(
-      spec.kvHeads * (part == emit::KvPart::Keys ? spec.keyDim : spec.valueDim), [&] {
-        emit::emitKvView(segment.builder(), op.getLoc(), segment.isa(), spec, part, segment.batch(),
-                         segment.scalars().lookup(op.getState()), segment.context(), out);
-      });
+  segment.emitParallel(spec.kvHeads * (part == emit::KvPart::Keys ? spec.keyDim : spec.valueDim),
+                       [&] {
+                         emit::emitKvView(segment.builder(), op.getLoc(), segment.isa(), spec, part,
+                                          segment.batch(), segment.scalars().lookup(op.getState()),
+                                          segment.context(), out, frequencies);
+                       });
   return success();
 }
 

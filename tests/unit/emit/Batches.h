@@ -109,7 +109,7 @@ public:
     return batch;
   }
 
-  plx_kv pages() const { return {tables.data(), kLayerOffset}; }
+  plx_kv pages() const { return {tables.data(), kLayerOffset, nullptr, 0, nullptr, nullptr}; }
 
   /// Which slots of its sequence a token sees.
   std::vector<bool> visible(int64_t token, bool causal, int64_t window) const {

@@ -130,7 +130,7 @@ TEST(KvState, PagesBehindTheWindowAreGivenBackAndUsedAgain) {
   state.open(0);
   for (int64_t slot = 0; slot < 5000; ++slot) {
     ASSERT_TRUE(state.prepare(0, slot, slot + 1));
-    state.settle(0, slot + 1);
+    state.settle(0, slot + 1, true);
     ASSERT_LE(state.pool().pagesInUse(), 2) << slot;
   }
   EXPECT_EQ(state.pages(0)[0], nullptr);

@@ -77,6 +77,33 @@ TEST_F(Speculation, PromptLookupGivesTheGreedyIds) {
     EXPECT_EQ(idsOf(run(prompt, "prompt_lookup", {})), idsOf(run(prompt, "greedy", {})));
 }
 
+TEST_F(Speculation, PagesOfFourBitsGiveTheGreedyIdsToo) {
+  OpenOptions options;
+  options.compile.weights = options.compile.compute = "f32";
+  options.compile.kv = "int4";
+  options.jit = true;
+  auto opened = openModel(sourcePath("examples/models/kjv-llama"), options);
+  ASSERT_TRUE(opened) << opened.status().message();
+  target = *opened;
+  // Five pages, three of them sealed, while drafts are made; trees reach across pages.
+  std::vector<int32_t> prompt;
+  for (const auto &part : prompts)
+    prompt.insert(prompt.end(), part.begin(), part.end());
+  const auto ids = [&](const std::string &strategy, const OptionList &choices) {
+    GenerateRequest request = greedyRequest(prompt, 150);
+    request.strategy = strategy;
+    request.options = choices;
+    if (strategy == "speculate")
+      request.drafts = {draft};
+    return idsOf(generate(*target, request));
+  };
+  const auto expected = ids("greedy", {});
+  EXPECT_EQ(expected.size(), 150u);
+  for (const char *tree : {"1,1,1,1", "4,2"})
+    EXPECT_EQ(ids("speculate", {{"tree", tree}}), expected) << tree;
+  EXPECT_EQ(ids("prompt_lookup", {}), expected);
+}
+
 TEST_F(Speculation, SampledIdsAreThoseOfPlainSampling) {
   const OptionList sampling = {{"temperature", "0.9"}, {"top_p", "0.95"}};
   for (const auto &prompt : prompts) {

@@ -302,7 +302,8 @@ CompiledSegment::operator()(const RaggedBatch &ragged,
   std::vector<plx_kv> states;
   std::vector<const plx_kv *> statePointers;
   for (size_t i = 0; i < segment.states.size(); ++i)
-    states.push_back({nullptr, carryPlace(i) * static_cast<int64_t>(sizeof(float))});
+    states.push_back({nullptr, carryPlace(i) * static_cast<int64_t>(sizeof(float)), nullptr, 0,
+                      nullptr, nullptr});
   for (const plx_kv &state : states)
     statePointers.push_back(&state);
   Host host;

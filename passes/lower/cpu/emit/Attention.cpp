@@ -4,6 +4,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/lower/cpu/emit/AttentionParts.h"
 #include "passes/lower/cpu/emit/KvCodes.h"
+#include "passes/lower/cpu/emit/KvSealed.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -35,6 +36,7 @@ private:
   };
   void emitItem(Value number, Value tileCount, Value range, Value tileTokens);
   Value headRange(Value tileTokens);
+  void emitSegments(AttentionSegment segment);
   void emitSegment(AttentionSegment segment);
   void emitSpan(const AttentionSegment &segment, Value span);
   void emitStep(const AttentionSegment &segment, Value firstPage, Value endPage, Value column);
@@ -53,8 +55,14 @@ private:
 
   Value pageStart(const AttentionSegment &segment, Value page);
   Value keysOf(const AttentionSegment &segment, Value page, Value head);
+  void setPage(const AttentionSegment &segment, Value page);
+  Code::Values ofForm(const AttentionSegment &segment, Value page,
+                      llvm::function_ref<Code::Values(Value)> ofSealed,
+                      llvm::function_ref<Code::Values()> ofOpen);
   RowAddress valuesOf(const AttentionSegment &segment, Value page, Value head);
   bool isDecoded() const { return operands.kv && spec.keys().isQuantized(); }
+  bool isSealing() const { return operands.kv && spec.seals; }
+  Value isSealed(const AttentionSegment &segment, Value page);
   /// Whether pages of scratch hold values too.
   bool copiesValues() const { return spec.form == KvForm::BF16; }
 
@@ -70,6 +78,7 @@ private:
   BatchFields batch;
   int64_t group, maxTokens, maxRows;
   AttentionTiles tiles;
+  KvSealed sealed;
   Visibility visibility;
   SoftmaxRows softmaxRows;
   Value split;        ///< i1: spans are work items of their own
@@ -88,7 +97,7 @@ AttentionEmitter::AttentionEmitter(Code code, const Isa &isa, const AttentionSpe
       batch(loadBatch(code.builder, code.loc, operands.batch)), group(spec.heads / spec.kvHeads),
       maxTokens(std::max<int64_t>(1, kItemRows / group)),
       maxRows(std::max(maxTokens * group, std::min(spec.heads, kManyHeadRows) / group * group)),
-      tiles(this->code, isa, spec, maxRows),
+      tiles(this->code, isa, spec, maxRows), sealed(this->code, isa, spec, operands.frequencies),
       visibility(this->code, isa, spec, batch, operands.kv != nullptr),
       softmaxRows(this->code, isa, spec.valueDim) {}
 
@@ -246,14 +255,35 @@ void AttentionEmitter::emitItem(Value number, Value tileCount, Value range, Valu
       decoded = code.stackBuffer(std::max(spec.keys().paddedDim(), spec.values().paddedDim()) *
                                      kPageTokens,
                                  b.getF32Type());
+    if (isSealing())
+      sealed.allocate();
     code.loop(firstSequence, code.add(lastSequence, 1), 1, [&](Value sequence) {
       AttentionSegment segment;
       segment.sequence = sequence;
 
       segment.begin = code.max(first, loadI32(b, code.loc, batch.tokenBegin, sequence));
       segment.end = code.min(last, loadI32(b, code.loc, batch.tokenBegin, code.add(sequence, 1)));
-      code.ifThen(code.less(segment.begin, segment.end), [&] { emitSegment(segment); });
+      code.ifThen(code.less(segment.begin, segment.end), [&] { emitSegments(segment); });
     });
+  });
+}
+
+/// All of a segment's tokens read the same form of each page.
+void AttentionEmitter::emitSegments(AttentionSegment segment) {
+  if (!isSealing())
+    return emitSegment(segment);
+  Value begin = segment.begin, end = segment.end;
+  code.loop(begin, end, 1, ValueRange{begin}, [&](Value token, ValueRange first) -> Code::Values {
+    Value next = code.add(token, 1), last = code.add(end, -1);
+    segment.sealed = sealedPages(code, batch, token);
+    Value same = code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, segment.sealed,
+                                          sealedPages(code, batch, code.min(next, last)));
+    Value ends = code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, token, last);
+    ends = code.make<arith::OrIOp>(
+        ends, code.make<arith::XOrIOp>(same, code.make<arith::ConstantIntOp>(1, 1)));
+    segment.begin = first[0], segment.end = next;
+    code.ifThen(ends, [&] { emitSegment(segment); });
+    return {code.select(ends, next, first[0])};
   });
 }
 
@@ -324,7 +354,7 @@ void AttentionEmitter::emitStep(const AttentionSegment &segment, Value firstPage
                                 Value stepPage) {
   Value lastPage = code.add(endPage, -1), lastHead = code.add(item.endHead, -1);
   auto column = [&](Value page) { return code.mul(code.sub(page, stepPage), kPageTokens); };
-  bool asks = operands.kv && !isDecoded();
+  bool asks = operands.kv && !isDecoded() && !isSealing();
   // What follows head `head` of `page`, among keys or values; behind them comes `last`.
   auto after = [&](Value page, Value head, llvm::function_ref<Value(Value, Value)> part,
                    Value last) -> Value {
@@ -339,14 +369,13 @@ void AttentionEmitter::emitStep(const AttentionSegment &segment, Value firstPage
   };
   auto keys = [&](Value page, Value head) { return keysOf(segment, page, head); };
   auto values = [&](Value page, Value head) { return valuesOf(segment, page, head).pointer; };
-  auto forParts = [&](llvm::function_ref<void(Value, Value)> body) {
-    code.loop(firstPage, endPage, 1, [&](Value page) {
-      code.loop(item.firstHead, item.endHead, 1, [&](Value head) { body(page, head); });
-    });
-  };
   Value firstValues = asks ? values(firstPage, item.firstHead) : Value();
-  forParts([&](Value page, Value head) {
-    emitScores(segment, page, head, after(page, head, keys, firstValues), column(page));
+  code.loop(firstPage, endPage, 1, [&](Value page) {
+    if (isSealing() && sealed.turns())
+      setPage(segment, page);
+    code.loop(item.firstHead, item.endHead, 1, [&](Value head) {
+      emitScores(segment, page, head, after(page, head, keys, firstValues), column(page));
+    });
   });
   code.loop(firstPage, endPage, 1, [&](Value page) { hide(segment, page, column(page)); });
   forRows(segment, [&](Value, Value, Value, Value row) {
@@ -354,9 +383,41 @@ void AttentionEmitter::emitStep(const AttentionSegment &segment, Value firstPage
   });
   Value more = code.min(endPage, code.add(code.ceilDiv(segment.highMax, kPageTokens), -1));
   Value nextKeys = asks ? keys(more, item.firstHead) : Value();
-  forParts([&](Value page, Value head) {
-    emitValues(segment, page, head, after(page, head, values, nextKeys), column(page));
+  code.loop(firstPage, endPage, 1, [&](Value page) {
+    code.loop(item.firstHead, item.endHead, 1, [&](Value head) {
+      emitValues(segment, page, head, after(page, head, values, nextKeys), column(page));
+    });
   });
+}
+
+/// i1: whether the segment reads the sealed form of a page.
+Value AttentionEmitter::isSealed(const AttentionSegment &segment, Value page) {
+  OpBuilder &b = code.builder;
+  Value open = loadPage(b, code.loc, operands.kv, segment.sequence, page, /*toLayer=*/false);
+  return code.make<arith::OrIOp>(code.less(page, segment.sealed), isNull(b, code.loc, open));
+}
+
+/// What one of two bodies gives for a page's form: an address and a number of words (index).
+Code::Values AttentionEmitter::ofForm(const AttentionSegment &segment, Value page,
+                                      llvm::function_ref<Code::Values(Value)> ofSealed,
+                                      llvm::function_ref<Code::Values()> ofOpen) {
+  OpBuilder &b = code.builder;
+  llvm::SmallVector<Type> types{operands.kv.getType(), b.getIndexType()};
+  return code.ifElse(
+      isSealed(segment, page), types,
+      [&] { return ofSealed(loadSealedPage(b, code.loc, operands.kv, segment.sequence, page)); },
+      ofOpen);
+}
+
+/// The positions of the page's tokens turn its keys.
+void AttentionEmitter::setPage(const AttentionSegment &segment, Value page) {
+  OpBuilder &b = code.builder;
+  auto start = [&](auto load) -> Code::Values {
+    return {load(b, code.loc, operands.kv, segment.sequence, page, /*toLayer=*/false)};
+  };
+  sealed.setPage(code.ifElse(
+      isSealed(segment, page), operands.kv.getType(), [&] { return start(loadSealedPage); },
+      [&] { return start(loadPage); })[0]);
 }
 
 void AttentionEmitter::emitScores(const AttentionSegment &segment, Value page, Value head,
@@ -365,6 +426,15 @@ void AttentionEmitter::emitScores(const AttentionSegment &segment, Value page, V
   if (isDecoded()) {
     KvCodes(code, isa, spec.keys(), true).decode(pageStart(segment, page), head, decoded);
     data = bytesAddress(code, decoded);
+  } else if (isSealing()) {
+    Value unused = code.index(0);
+    data = ofForm(
+        segment, page,
+        [&](Value layer) -> Code::Values { return {sealed.keys(layer, head), unused}; },
+        [&]() -> Code::Values {
+          Value keys = keysOf(segment, page, head);
+          return {sealed.turns() ? sealed.openKeys(keys) : keys, unused};
+        })[0];
   } else {
     data = keysOf(segment, page, head);
   }
@@ -392,6 +462,17 @@ void AttentionEmitter::emitValues(const AttentionSegment &segment, Value page, V
     KvCodes(code, isa, spec.values(), false).decode(part, head, decoded);
     values.data = bytesAddress(code, decoded);
     values.stride = code.index(spec.values().paddedDim());
+  } else if (isSealing()) {
+    Code::Values made = ofForm(
+        segment, page,
+        [&](Value layer) -> Code::Values {
+          return {sealed.values(layer, head), code.index(spec.sealed().paddedValueDim())};
+        },
+        [&]() -> Code::Values {
+          RowAddress rows = valuesOf(segment, page, head);
+          return {rows.pointer, rows.stride};
+        });
+    values.data = made[0], values.stride = made[1];
   } else {
     RowAddress rows = valuesOf(segment, page, head);
     values.data = rows.pointer, values.stride = rows.stride;

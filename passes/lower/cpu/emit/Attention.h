@@ -9,6 +9,8 @@
 
 namespace plexus::emit {
 
+struct BatchFields;
+
 /// The static half of out = softmax(softcap(scale * Q K^T) + mask) V.
 struct AttentionSpec {
   int64_t heads = 0, kvHeads = 0; ///< heads is a multiple of kvHeads
@@ -19,10 +21,16 @@ struct AttentionSpec {
   float softcap = 0;  ///< 0: none. Otherwise s -> softcap * tanh(s / softcap)
   /// Queries, and keys that are operands, turn as they are read.
   std::optional<RopeSpec> rope = std::nullopt;
-  /// Of the state. Without one, BF16 says that keys and values are rounded to it before they are
-  /// multiplied; other forms are F32 then.
+  /// Of the state's pages that are not sealed. Without a state, BF16 says that keys and values are
+  /// rounded to it before they are multiplied; other forms are F32 then.
   KvForm form = KvForm::F32;
+  /// Of the state: pages are sealed (KvForm::Int4; `form` is BF16).
+  bool seals = false;
+  /// Where the state seals: what turns its keys when they are read; they are written before it.
+  std::optional<RopeSpec> keptRope = std::nullopt;
 
+  void keepAs(KvForm state) { form = openForm(state), seals = state == KvForm::Int4; }
+  KvSealedLayout sealed() const { return {kvHeads, keyDim, valueDim}; }
   KvPartLayout keys() const { return {form, kvHeads, keyDim}; }
   KvPartLayout values() const { return {form, kvHeads, valueDim}; }
 };
@@ -40,7 +48,8 @@ struct AttentionOperands {
       sinks; ///< memref<{heads}xf32>: a score that joins the softmax without a value; or null
   /// memref<?xi8> of attentionScratch() bytes, 64-byte aligned; null where that is 0.
   mlir::Value scratch;
-  mlir::Value ropeTable; ///< [T, dims] of emitRopeTable, with `rope`
+  mlir::Value ropeTable;        ///< [T, dims] of emitRopeTable, with `rope`
+  mlir::Value frequencies = {}; ///< memref<{dims/2}xf32> of `keptRope`
 };
 
 /// Slots that are attended to as one span: a span's softmax is merged with those before it.
@@ -70,11 +79,19 @@ void emitAttention(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
 
 /// Emits the writing of k [T, kvHeads * keyDim] and v [T, kvHeads * valueDim] (rank-2 memrefs, free
 /// row stride) into the pages of `kv` (!llvm.ptr to plx_kv) at slot[t] of each token's sequence;
-/// keys turn by `ropeTable` where `spec` has a rope. Otherwise, of `spec` only kvHeads, keyDim and
-/// valueDim matter.
+/// keys turn by `ropeTable` where `spec` has a rope. Otherwise, of `spec` only kvHeads, keyDim,
+/// valueDim and the form matter.
 void emitKvWrite(mlir::OpBuilder &builder, mlir::Location loc, const Isa &isa,
                  const AttentionSpec &spec, mlir::Value key, mlir::Value value, mlir::Value batch,
                  mlir::Value kv, mlir::Value ropeTable = {});
+
+/// Emits the sealing of the pages that the batch's tokens may read sealed and that are there in
+/// both forms, for a state that seals. After emitKvWrite.
+void emitKvSeal(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value batch, mlir::Value kv);
+
+/// How many pages of its sequence a token of a state that seals reads in their sealed form, if they
+/// are there in both (plx_kv::sealed), an index.
+mlir::Value sealedPages(const Code &code, const BatchFields &batch, mlir::Value token);
 
 } // namespace plexus::emit
 

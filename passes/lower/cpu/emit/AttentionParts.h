@@ -59,6 +59,7 @@ struct AttentionSegment {
   mlir::Value past, slots;      ///< committed slots; all slots that a token may see
   mlir::Value lowMin, lowMax;   ///< of the first visible slot
   mlir::Value highMin, highMax; ///< of the end of the visible slots; all below highMin are seen
+  mlir::Value sealed; ///< of a state that seals: pages before it are read in their sealed form
 };
 
 class Visibility {

@@ -75,15 +75,38 @@ void forTokens(OpBuilder &builder, Location loc, Value tokens,
   });
 }
 
+/// A page from the table in field `table`, or behind its start what field `offset` says.
+static Value pageOf(const Code &code, Value kv, size_t table, std::optional<size_t> offset,
+                    Value sequence, Value page) {
+  OpBuilder &b = code.builder;
+  Value lists = field(code, kv, table, kv.getType());
+  Value start = loadPointer(b, code.loc, loadPointer(b, code.loc, lists, sequence), page);
+  return offset ? address(code, start, field(code, kv, *offset, b.getI64Type())) : start;
+}
+
 Value loadPage(OpBuilder &builder, Location loc, Value kv, Value sequence, Value page,
                bool toLayer) {
+  std::optional<size_t> offset;
+  if (toLayer)
+    offset = offsetof(plx_kv, layer_offset);
+  return pageOf({builder, loc}, kv, offsetof(plx_kv, pages), offset, sequence, page);
+}
+
+Value loadSealedPage(OpBuilder &builder, Location loc, Value kv, Value sequence, Value page,
+                     bool toLayer) {
+  std::optional<size_t> offset;
+  if (toLayer)
+    offset = offsetof(plx_kv, sealed_offset);
+  return pageOf({builder, loc}, kv, offsetof(plx_kv, sealed), offset, sequence, page);
+}
+
+void callSeal(OpBuilder &builder, Location loc, Value kv, Value page, Value sealed) {
   Code code{builder, loc};
-  Value table = field(code, kv, offsetof(plx_kv, pages), kv.getType());
-  Value start = loadPointer(builder, loc, loadPointer(builder, loc, table, sequence), page);
-  if (!toLayer)
-    return start;
-  return address(code, start,
-                 field(code, kv, offsetof(plx_kv, layer_offset), builder.getI64Type()));
+  Type pointer = kv.getType();
+  Value seal = field(code, kv, offsetof(plx_kv, seal), pointer);
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()),
+                                          {pointer, pointer, pointer});
+  code.make<LLVM::CallOp>(type, ValueRange{seal, kv, page, sealed});
 }
 
 } // namespace plexus::emit

@@ -39,6 +39,14 @@ mlir::Value byteOffset(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value
 mlir::Value loadPage(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value kv,
                      mlir::Value sequence, mlir::Value page, bool toLayer = true);
 
+/// The same of plx_kv::sealed.
+mlir::Value loadSealedPage(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value kv,
+                           mlir::Value sequence, mlir::Value page, bool toLayer = true);
+
+/// Calls plx_kv::seal.
+void callSeal(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value kv, mlir::Value page,
+              mlir::Value sealed);
+
 /// A parallel loop over tokens, in items of 16: a decode step stays on its thread.
 void forTokens(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value tokens,
                llvm::function_ref<void(mlir::Value)> body);

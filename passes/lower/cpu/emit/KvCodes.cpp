@@ -9,7 +9,7 @@ using namespace mlir;
 
 namespace plexus::emit {
 
-static constexpr int64_t kTokens = PLX_PAGE_TOKENS, kGroup = KvPartLayout::kGroup;
+static constexpr int64_t kTokens = PLX_PAGE_TOKENS, kGroup = KvPartLayout::kGroup, kLevels = 255;
 
 Value KvCodes::codeAddress(Value part, Value head, Value token, Value byte) const {
   int64_t bytes = layout.codeBytes();
@@ -64,7 +64,7 @@ void KvCodes::writeGroup(Value part, Value head, Value token, Value group, Value
   low = code.make<vector::ReductionOp>(vector::CombiningKind::MINIMUMF, low);
   high = code.make<vector::ReductionOp>(vector::CombiningKind::MAXIMUMF, high);
   Value step = code.make<arith::MulFOp>(code.make<arith::SubFOp>(high, low),
-                                        code.constant(f32, 1.0 / static_cast<double>(levels())));
+                                        code.constant(f32, 1.0 / static_cast<double>(kLevels)));
   Value scaleHalf = code.make<arith::TruncFOp>(f16, step);
   Value lowHalf = code.make<arith::TruncFOp>(f16, low);
   code.make<LLVM::StoreOp>(scaleHalf, scaleAddress(part, head, token, group, 0), 2);
@@ -75,7 +75,7 @@ void KvCodes::writeGroup(Value part, Value head, Value token, Value group, Value
   Value inverse = code.make<arith::DivFOp>(code.constant(f32, 1), scale);
   inverse = code.select(some, inverse, code.constant(f32, 0));
   auto type = code.floats(lanes);
-  Value most = code.constant(type, static_cast<double>(levels())), zero = code.constant(type, 0);
+  Value most = code.constant(type, static_cast<double>(kLevels)), zero = code.constant(type, 0);
   for (auto [i, x] : llvm::enumerate(xs)) {
     Value q = code.make<arith::MulFOp>(code.make<arith::SubFOp>(x, code.splat(lanes, base)),
                                        code.splat(lanes, inverse));
@@ -87,22 +87,16 @@ void KvCodes::writeGroup(Value part, Value head, Value token, Value group, Value
     code.storeVector(code.make<arith::TruncIOp>(code.vectorType(lanes, b.getI8Type()), integers),
                      codes, {code.index(static_cast<int64_t>(i) * lanes)});
   }
-  Value firstByte = code.mul(group, groupBytes());
-  code.loop(0, groupBytes(), 1, [&](Value j) {
+  code.loop(0, kGroup, 1, [&](Value j) {
     Value byte = code.loadScalar(codes, {j});
-    if (planes() == 2) {
-      Value upper = code.loadScalar(codes, {code.add(j, groupBytes())});
-      Value four = code.make<arith::ConstantOp>(b.getI8IntegerAttr(4));
-      byte = code.make<arith::OrIOp>(byte, code.make<arith::ShLIOp>(upper, four));
-    }
-    code.make<LLVM::StoreOp>(byte, codeAddress(part, head, token, code.add(firstByte, j)), 1);
+    code.make<LLVM::StoreOp>(byte, codeAddress(part, head, token, code.add(first, j)), 1);
   });
 }
 
 //===--- Decoding ---===//
 
-/// Unsigned integers of one plane of `bytes`, a vector or one byte, as f32.
-Value KvCodes::bytesToFloats(Value bytes, int64_t plane) const {
+/// Unsigned `bytes`, a vector or one, as f32.
+Value KvCodes::bytesToFloats(Value bytes) const {
   OpBuilder &b = code.builder;
   auto vector = dyn_cast<VectorType>(bytes.getType());
   Type words = b.getI32Type(), floats = b.getF32Type();
@@ -111,10 +105,6 @@ Value KvCodes::bytesToFloats(Value bytes, int64_t plane) const {
     floats = code.vectorType(vector.getNumElements(), floats);
   }
   Value value = code.make<arith::ExtUIOp>(words, bytes);
-  if (planes() == 2 && plane == 0)
-    value = code.make<arith::AndIOp>(value, code.constant(words, 15));
-  if (plane == 1)
-    value = code.make<arith::ShRUIOp>(value, code.constant(words, 4));
   return code.make<arith::SIToFPOp>(floats, value);
 }
 
@@ -135,14 +125,11 @@ void KvCodes::decodeKeys(Value part, Value head, Value out) const {
         return code.make<arith::ExtFOp>(code.floats(lanes), half).getResult();
       };
       Value scale = number(0), low = number(1);
-      code.loop(0, groupBytes(), 1, [&](Value j) {
-        Value byte = code.add(code.mul(group, groupBytes()), j);
-        Value loaded = code.make<LLVM::LoadOp>(bytes, codeAddress(part, head, token, byte), 1);
-        for (int64_t plane = 0; plane < planes(); ++plane) {
-          Value x = code.fma(bytesToFloats(loaded, plane), scale, low);
-          Value entry = code.add(code.add(code.mul(group, kGroup), j), plane * groupBytes());
-          code.storeVector(x, out, {code.add(code.mul(entry, kTokens), t)});
-        }
+      code.loop(0, kGroup, 1, [&](Value j) {
+        Value entry = code.add(code.mul(group, kGroup), j);
+        Value loaded = code.make<LLVM::LoadOp>(bytes, codeAddress(part, head, token, entry), 1);
+        code.storeVector(code.fma(bytesToFloats(loaded), scale, low), out,
+                         {code.add(code.mul(entry, kTokens), t)});
       });
     }
   });
@@ -154,29 +141,21 @@ void KvCodes::decodeValues(Value part, Value head, Value out) const {
     code.loop(0, layout.groups(), 1, [&](Value group) {
       Value scale = code.splat(lanes, loadHalf(scaleAddress(part, head, token, group, 0)));
       Value low = code.splat(lanes, loadHalf(scaleAddress(part, head, token, group, 1)));
-      for (int64_t j = 0; j < groupBytes(); j += lanes) {
-        Value byte = code.add(code.mul(group, groupBytes()), j);
-        Value loaded = code.make<LLVM::LoadOp>(bytes, codeAddress(part, head, token, byte), 1);
-        for (int64_t plane = 0; plane < planes(); ++plane) {
-          Value x = code.fma(bytesToFloats(loaded, plane), scale, low);
-          Value entry = code.add(code.mul(group, kGroup), j + plane * groupBytes());
-          code.storeVector(x, out, {code.add(code.mul(token, layout.paddedDim()), entry)});
-        }
+      for (int64_t j = 0; j < kGroup; j += lanes) {
+        Value entry = code.add(code.mul(group, kGroup), j);
+        Value loaded = code.make<LLVM::LoadOp>(bytes, codeAddress(part, head, token, entry), 1);
+        code.storeVector(code.fma(bytesToFloats(loaded), scale, low), out,
+                         {code.add(code.mul(token, layout.paddedDim()), entry)});
       }
     });
   });
 }
 
 Value KvCodes::element(Value part, Value head, Value token, Value entry) const {
-  Value group = code.div(entry, kGroup), inGroup = code.rem(entry, kGroup);
-  Value j = code.rem(inGroup, groupBytes());
-  Value byte = code.make<LLVM::LoadOp>(
-      code.builder.getI8Type(),
-      codeAddress(part, head, token, code.add(code.mul(group, groupBytes()), j)), 1);
-  Value q = bytesToFloats(byte, 0);
-  if (planes() == 2)
-    q = code.select(code.less(inGroup, code.index(groupBytes())), q, bytesToFloats(byte, 1));
-  return code.fma(q, loadHalf(scaleAddress(part, head, token, group, 0)),
+  Value group = code.div(entry, kGroup);
+  Value byte =
+      code.make<LLVM::LoadOp>(code.builder.getI8Type(), codeAddress(part, head, token, entry), 1);
+  return code.fma(bytesToFloats(byte), loadHalf(scaleAddress(part, head, token, group, 0)),
                   loadHalf(scaleAddress(part, head, token, group, 1)));
 }
 

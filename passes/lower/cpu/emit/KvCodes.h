@@ -1,4 +1,4 @@
-// Keys and values as integers (runtime/state/KvForm.h): rounding of rows, and pages back to f32.
+// Keys and values as bytes (runtime/state/KvForm.h): rounding of rows, and pages back to f32.
 #ifndef PLEXUS_PASSES_LOWER_CPU_EMIT_KVCODES_H
 #define PLEXUS_PASSES_LOWER_CPU_EMIT_KVCODES_H
 
@@ -28,10 +28,6 @@ public:
                       mlir::Value entry) const;
 
 private:
-  int64_t levels() const { return layout.form == KvForm::Int8 ? 255 : 15; }
-  /// Bytes of codes of one group of a token, and the codes in each.
-  int64_t groupBytes() const { return layout.form == KvForm::Int8 ? 32 : 16; }
-  int64_t planes() const { return layout.form == KvForm::Int8 ? 1 : 2; }
   mlir::Value codeAddress(mlir::Value part, mlir::Value head, mlir::Value token,
                           mlir::Value byte) const;
   /// Of the scale (0) or minimum (1) of a group.
@@ -39,7 +35,7 @@ private:
                            int64_t which) const;
   void writeGroup(mlir::Value part, mlir::Value head, mlir::Value token, mlir::Value group,
                   mlir::Value row, mlir::Value codes) const;
-  mlir::Value bytesToFloats(mlir::Value bytes, int64_t plane) const;
+  mlir::Value bytesToFloats(mlir::Value bytes) const;
   void decodeKeys(mlir::Value part, mlir::Value head, mlir::Value out) const;
   void decodeValues(mlir::Value part, mlir::Value head, mlir::Value out) const;
   mlir::Value loadHalf(mlir::Value address) const;

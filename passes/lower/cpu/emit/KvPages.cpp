@@ -111,6 +111,58 @@ void emitKvWrite(OpBuilder &builder, Location loc, const Isa &isa, const Attenti
     Value sequence = loadI32(builder, loc, fields.sequence, token);
     Value page = loadPage(builder, loc, kv, sequence, code.div(slot, kPageTokens));
     writeSlot(code, isa, spec, {page, code.rem(slot, kPageTokens)}, {key, value, token, ropeTable});
+    if (spec.seals) {
+      Value start = loadPage(builder, loc, kv, sequence, code.div(slot, kPageTokens), false);
+      Value position = code.toI32(loadI32(builder, loc, fields.position, token));
+      Value place = code.mul(code.rem(slot, kPageTokens), sizeof(int32_t));
+      code.make<LLVM::StoreOp>(position, byteOffset(builder, loc, start, place), 4);
+    }
+  });
+}
+
+/// Pages that a row of index or in slot `row` reads sealed where its ancestors are in order.
+static Value pagesBehind(const Code &code, Value row) {
+  return code.add(code.max(code.div(row, kPageTokens), code.index(1)), -1);
+}
+
+Value sealedPages(const Code &code, const BatchFields &batch, Value token) {
+  auto at = [&](Value array, Value i) { return loadI32(code.builder, code.loc, array, i); };
+  Value index = at(batch.index, token), slot = at(batch.slot, token);
+  Value committed = code.div(at(batch.past, at(batch.sequence, token)), kPageTokens);
+  Value pages = pagesBehind(code, index);
+  // Among rows that are no ancestors, only what is committed lies in order.
+  return code.select(code.less(index, slot), code.min(pages, committed), pages);
+}
+
+void emitKvSeal(OpBuilder &builder, Location loc, Value batch, Value kv) {
+  Code code{builder, loc};
+  BatchFields fields = loadBatch(builder, loc, batch);
+  auto endOf = [&](Value sequence) {
+    Value end = loadI32(builder, loc, fields.tokenBegin, code.add(sequence, 1));
+    return pagesBehind(code, loadI32(builder, loc, fields.slot, code.add(end, -1)));
+  };
+  auto isThere = [&](Value start) {
+    Value null = code.make<LLVM::ZeroOp>(start.getType());
+    return code.make<LLVM::ICmpOp>(LLVM::ICmpPredicate::ne, start, null).getResult();
+  };
+  // Pages that are not given back are the last ones: mostly, the last of a range tells of all.
+  Value pages = code.loop(code.index(0), fields.sequences, 1, ValueRange{code.index(0)},
+                          [&](Value sequence, ValueRange most) -> Code::Values {
+                            Value end = endOf(sequence);
+                            Value last = code.add(code.max(end, code.index(1)), -1);
+                            Value page = loadPage(builder, loc, kv, sequence, last, false);
+                            Value some = code.select(isThere(page), end, code.index(0));
+                            return {code.max(most[0], some)};
+                          })[0];
+  code.parallel(code.mul(fields.sequences, pages), [&](Value item) {
+    Value sequence = code.make<arith::DivUIOp>(item, pages);
+    Value page = code.make<arith::RemUIOp>(item, pages);
+    code.ifThen(code.less(page, endOf(sequence)), [&] {
+      Value open = loadPage(builder, loc, kv, sequence, page, false);
+      Value sealed = loadSealedPage(builder, loc, kv, sequence, page, false);
+      Value both = code.make<arith::AndIOp>(isThere(open), isThere(sealed));
+      code.ifThen(both, [&] { callSeal(builder, loc, kv, open, sealed); });
+    });
   });
 }
 

@@ -91,3 +91,16 @@ func.func @fused_rope(%q: tensor<?x4x4xf32>, %k: tensor<?x2x4xf32>, %kv: !attn.k
   %0 = attn.attention %q, %kv, %batch {scale = 0.5 : f32, causal, rope = #rope} : (tensor<?x4x4xf32>, !attn.kv<2 x 4 x 4>, !plx.batch) -> tensor<?x4x4xf32>
   return %0 : tensor<?x4x4xf32>
 }
+
+// -----
+
+#rope = #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.01]> : tensor<2xf32>>
+
+// A state that keeps keys before rope turns them itself: writing to it is an accessor.
+// CHECK-LABEL: func.func @kept_before_rope
+// CHECK-NOT: math.cos
+// CHECK: attn.kv_write %{{.*}} {rope = #{{.*}}}
+func.func @kept_before_rope(%k: tensor<?x2x4xf32>, %kv: !attn.kv<2 x 4 x 4, int4, #rope>, %batch: !plx.batch) {
+  attn.kv_write %k, %k, %kv, %batch {rope = #rope} : tensor<?x2x4xf32>, tensor<?x2x4xf32>, !attn.kv<2 x 4 x 4, int4, #rope>
+  return
+}

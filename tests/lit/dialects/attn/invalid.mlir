@@ -11,6 +11,33 @@ func.func private @f(!attn.kv<2 x 8>)
 
 // -----
 
+#rope = #attn.rope<dims = 4, inv_freq = dense<1.0> : tensor<2xf32>>
+// expected-error @+1 {{!attn.kv keeps keys before a rope as int4 alone}}
+func.func private @f(!attn.kv<2 x 8 x 8, int8, #rope>)
+
+// -----
+
+#rope = #attn.rope<dims = 4, inv_freq = dense<1.0> : tensor<2xf32>>
+// expected-error @+1 {{!attn.kv has a rope that turns 4 entries of a head of 2}}
+func.func private @f(!attn.kv<2 x 2 x 8, int4, #rope>)
+
+// -----
+
+#rope = #attn.rope<dims = 4, inv_freq = dense<1.0> : tensor<2xf32>, original_context = 8, ntk_factor = 2.0 : f32>
+// expected-error @+1 {{!attn.kv has a rope whose frequencies depend on the length of the sequence: keys are kept as they were turned}}
+func.func private @f(!attn.kv<2 x 8 x 8, int4, #rope>)
+
+// -----
+
+#rope = #attn.rope<dims = 4, inv_freq = dense<1.0> : tensor<2xf32>>
+func.func @f(%k: tensor<?x2x8xf32>, %kv: !attn.kv<2 x 8 x 8, int4, #rope>, %batch: !plx.batch) {
+  // expected-error @+1 {{'state' keeps keys as they are before its rope, which must be the op's}}
+  attn.kv_write %k, %k, %kv, %batch : tensor<?x2x8xf32>, tensor<?x2x8xf32>, !attn.kv<2 x 8 x 8, int4, #rope>
+  return
+}
+
+// -----
+
 // expected-error @+1 {{#attn.rope dims must be even and positive, found 3}}
 #rope = #attn.rope<dims = 3, inv_freq = dense<[1.0]> : tensor<1xf32>>
 

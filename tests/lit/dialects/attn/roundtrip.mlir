@@ -9,6 +9,9 @@
 #ntk = #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.1]> : tensor<2xf32>, original_context = 4096, ntk_factor = 2.0 : f32>
 #long = #attn.rope<dims = 4, inv_freq = dense<[1.0, 0.1]> : tensor<2xf32>, interleaved = true, attention_scaling = 1.25 : f32, long_inv_freq = dense<[0.5, 0.05]> : tensor<2xf32>, original_context = 4096>
 
+// CHECK: func.func private @kept(!attn.kv<2 x 8 x 16, int8>, !attn.kv<2 x 8 x 16, int4, #[[ROPE]]>)
+func.func private @kept(!attn.kv<2 x 8 x 16, int8>, !attn.kv<2 x 8 x 16, int4, #rope>)
+
 // CHECK-LABEL: func.func @all
 // CHECK-SAME: %[[Q:.*]]: tensor<?x4x8xf32>, %[[K:.*]]: tensor<?x2x8xf32>, %[[V:.*]]: tensor<?x2x16xf32>, %[[KV:.*]]: !attn.kv<2 x 8 x 16>, %[[B:.*]]: !plx.batch
 func.func @all(%q: tensor<?x4x8xf32>, %k: tensor<?x2x8xf32>, %v: tensor<?x2x16xf32>, %kv: !attn.kv<2 x 8 x 16>, %batch: !plx.batch) {

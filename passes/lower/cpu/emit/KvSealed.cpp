@@ -1,0 +1,322 @@
+// Decodes sealed pages, and turns keys, on their way into the products of attention.
+#include "passes/lower/cpu/emit/KvSealed.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/lower/cpu/emit/Batch.h"
+#include "passes/lower/cpu/emit/KvPages.h"
+#include "passes/lower/cpu/emit/Pairs.h"
+#include "passes/lower/cpu/emit/VectorMath.h"
+
+using namespace mlir;
+
+namespace plexus::emit {
+
+static constexpr int64_t kTokens = PLX_PAGE_TOKENS, kGroup = KvSealedLayout::kGroup,
+                         kCodes = KvSealedLayout::kCodeBytes;
+
+void KvSealed::allocate() {
+  OpBuilder &b = code.builder;
+  Type f32 = b.getF32Type();
+  int64_t keyRows = spec.keys().paddedDim();
+  int64_t vectors = std::max(layout.keyDim, layout.valueVectors());
+  floats = code.stackBuffer(keyRows * kTokens, f32);
+  scales = code.stackBuffer(vectors, f32);
+  minima = code.stackBuffer(vectors, f32);
+  if (turns()) {
+    cosines = code.stackBuffer(spec.keptRope->dims / 2 * kTokens, f32);
+    sines = code.stackBuffer(spec.keptRope->dims / 2 * kTokens, f32);
+  }
+  int64_t size = std::max(keyRows, layout.paddedValueDim()) * kTokens;
+  Value bytes = code.stackBuffer(size * 2, b.getI8Type());
+  halves = code.view(bytes, code.index(0), size, b.getI16Type());
+  words = code.view(bytes, code.index(0), size / 2, b.getI32Type());
+}
+
+//===--- Memory ---===//
+
+Value KvSealed::at(Value base, Value bytes) const {
+  return byteOffset(code.builder, code.loc, base, bytes);
+}
+
+Value KvSealed::loadHalf(Value address) const {
+  Value half = code.make<LLVM::LoadOp>(code.builder.getF16Type(), address, 2);
+  return code.make<arith::ExtFOp>(code.builder.getF32Type(), half);
+}
+
+Value KvSealed::bytesToFloats(Value bytes, bool isSigned) const {
+  OpBuilder &b = code.builder;
+  Type wide = b.getI32Type(), result = b.getF32Type();
+  if (auto type = dyn_cast<VectorType>(bytes.getType())) {
+    wide = code.vectorType(type.getNumElements(), wide);
+    result = code.vectorType(type.getNumElements(), result);
+  }
+  Value integers = isSigned ? code.make<arith::ExtSIOp>(wide, bytes).getResult()
+                            : code.make<arith::ExtUIOp>(wide, bytes).getResult();
+  return code.make<arith::SIToFPOp>(result, integers);
+}
+
+Value KvSealed::row(Value entry, int64_t token) const {
+  return code.add(code.mul(entry, kTokens), token);
+}
+
+/// Words whose halves are bf16 of two vectors of f32.
+Value KvSealed::joinHalves(Value low, Value high) const {
+  VectorType type =
+      code.vectorType(cast<VectorType>(low.getType()).getNumElements(), code.builder.getI32Type());
+  Value first = code.make<arith::ExtUIOp>(type, roundToBf16(code, isa, low));
+  Value second = code.make<arith::ExtUIOp>(type, roundToBf16(code, isa, high));
+  second = code.make<arith::ShLIOp>(second, code.constant(type, 16));
+  return code.make<arith::OrIOp>(first, second);
+}
+
+//===--- Codes ---===//
+
+void KvSealed::loadKeyScales(Value part) const {
+  OpBuilder &b = code.builder;
+  Value unit = loadHalf(at(part, layout.keyUnit()));
+  code.pieces(layout.keyDim, lanes, [&](Value d, VectorType type) {
+    int64_t count = type.getNumElements();
+    Value half = code.make<LLVM::LoadOp>(code.vectorType(count, b.getF16Type()),
+                                         at(part, code.add(code.mul(d, 2), layout.keyMinima())), 2);
+    code.storeVector(code.make<arith::ExtFOp>(type, half), minima, {d});
+    Value bytes = code.make<LLVM::LoadOp>(code.vectorType(count, b.getI8Type()),
+                                          at(part, code.add(d, layout.keyScales())), 1);
+    code.storeVector(code.make<arith::MulFOp>(bytesToFloats(bytes, false), code.splat(count, unit)),
+                     scales, {d});
+  });
+}
+
+void KvSealed::loadValueScales(Value part) const {
+  OpBuilder &b = code.builder;
+  Value unit = loadHalf(at(part, layout.valueUnits()));
+  Value lowUnit = loadHalf(at(part, layout.valueUnits() + 2));
+  code.loop(0, layout.valueVectors(), lanes, [&](Value v) {
+    auto load = [&](int64_t place, bool isSigned, Value by, Value to) {
+      Value bytes = code.make<LLVM::LoadOp>(code.vectorType(lanes, b.getI8Type()),
+                                            at(part, code.add(v, place)), 1);
+      code.storeVector(
+          code.make<arith::MulFOp>(bytesToFloats(bytes, isSigned), code.splat(lanes, by)), to, {v});
+    };
+    load(layout.valueMinima(), true, lowUnit, minima);
+    load(layout.valueScales(), false, unit, scales);
+  });
+}
+
+std::pair<Value, Value> KvSealed::decode(Value codes, Value scale, Value low) const {
+  OpBuilder &b = code.builder;
+  VectorType wide = code.vectorType(lanes, b.getI32Type());
+  Value bytes = code.make<LLVM::LoadOp>(code.vectorType(lanes, b.getI8Type()), codes, 1);
+  Value both = code.make<arith::ExtUIOp>(wide, bytes);
+  auto number = [&](Value q) {
+    Value x = code.make<arith::SIToFPOp>(code.floats(lanes), q);
+    return code.fma(x, scale, low);
+  };
+  return {number(code.make<arith::AndIOp>(both, code.constant(wide, 15))),
+          number(code.make<arith::ShRUIOp>(both, code.constant(wide, 4)))};
+}
+
+void KvSealed::forOutliers(Value list, int64_t number,
+                           llvm::function_ref<void(Value, Value)> body) const {
+  Type i16 = code.builder.getI16Type(), i32 = code.builder.getI32Type();
+  code.loop(0, number, 1, [&](Value i) {
+    Value pair = at(list, code.mul(i, KvSealedLayout::kOutlierBytes));
+    Value place = code.make<LLVM::LoadOp>(i16, pair, 2);
+    Value half = code.make<LLVM::LoadOp>(i16, at(pair, 2), 2);
+    body(code.toIndex(code.make<arith::ExtUIOp>(i32, place)), half);
+  });
+}
+
+//===--- Keys ---===//
+
+void KvSealed::setPage(Value page) const {
+  const RopeSpec &rope = *spec.keptRope;
+  OpBuilder &b = code.builder;
+  for (int64_t t = 0; t < kTokens; t += lanes) {
+    Value numbers =
+        code.make<LLVM::LoadOp>(code.vectorType(lanes, b.getI32Type()), at(page, t * 4), 4);
+    Value positions = code.make<arith::SIToFPOp>(code.floats(lanes), numbers);
+    code.loop(0, rope.dims / 2, 1, [&](Value i) {
+      Value frequency = code.splat(lanes, code.loadScalar(frequencies, {i}));
+      auto [sine, cosine] = emitSinCos(b, code.loc, code.make<arith::MulFOp>(positions, frequency));
+      Value factor = code.constant(code.floats(lanes), rope.attentionScaling);
+      code.storeVector(code.make<arith::MulFOp>(cosine, factor), cosines, {row(i, t)});
+      code.storeVector(code.make<arith::MulFOp>(sine, factor), sines, {row(i, t)});
+    });
+  }
+}
+
+void KvSealed::turnKeys() const {
+  const RopeSpec &rope = *spec.keptRope;
+  int64_t half = rope.dims / 2;
+  code.loop(0, half, 1, [&](Value i) {
+    Value first = rope.interleaved ? code.mul(i, 2) : i;
+    Value second = code.add(first, rope.interleaved ? 1 : half);
+    for (int64_t t = 0; t < kTokens; t += lanes) {
+      auto load = [&](Value memref, Value entry) {
+        return code.loadVector(code.floats(lanes), memref, {row(entry, t)});
+      };
+      Value a = load(floats, first), b = load(floats, second);
+      Value cosine = load(cosines, i), sine = load(sines, i);
+      Value turned =
+          code.fma(a, cosine, code.make<arith::NegFOp>(code.make<arith::MulFOp>(b, sine)));
+      code.storeVector(turned, floats, {row(first, t)});
+      code.storeVector(code.fma(b, cosine, code.make<arith::MulFOp>(a, sine)), floats,
+                       {row(second, t)});
+    }
+  });
+}
+
+Value KvSealed::roundKeys() const {
+  code.loop(0, spec.keys().paddedDim() / 2, 1, [&](Value pair) {
+    for (int64_t t = 0; t < kTokens; t += lanes) {
+      auto load = [&](int64_t which) {
+        return code.loadVector(code.floats(lanes), floats,
+                               {row(code.add(code.mul(pair, 2), which), t)});
+      };
+      code.storeVector(joinHalves(load(0), load(1)), words, {row(pair, t)});
+    }
+  });
+  return bytesAddress(code, words);
+}
+
+Value KvSealed::keys(Value layer, Value head) const {
+  OpBuilder &b = code.builder;
+  Value part = at(layer, code.mul(head, layout.keyBytes()));
+  loadKeyScales(part);
+  code.loop(0, layout.keyDim, 1, [&](Value d) {
+    Value scale = code.splat(lanes, code.loadScalar(scales, {d}));
+    Value low = code.splat(lanes, code.loadScalar(minima, {d}));
+    for (int64_t j = 0; j < kCodes; j += lanes) {
+      auto [first, second] = decode(at(part, code.add(code.mul(d, kCodes), j)), scale, low);
+      code.storeVector(first, floats, {row(d, j)});
+      code.storeVector(second, floats, {row(d, kCodes + j)});
+    }
+  });
+  for (int64_t d = layout.keyDim; d < spec.keys().paddedDim(); ++d)
+    for (int64_t t = 0; t < kTokens; t += lanes)
+      code.storeVector(code.constant(code.floats(lanes), 0), floats, {row(code.index(d), t)});
+  forOutliers(at(part, layout.keyOutlierList()), layout.keyOutliers(),
+              [&](Value place, Value half) {
+                Value word = code.make<arith::ExtUIOp>(b.getI32Type(), half);
+                word = code.make<arith::ShLIOp>(word, code.constant(b.getI32Type(), 16));
+                Value exact = code.make<arith::BitcastOp>(b.getF32Type(), word);
+                code.make<memref::StoreOp>(exact, floats, ValueRange{place});
+              });
+  if (turns())
+    turnKeys();
+  return roundKeys();
+}
+
+Value KvSealed::openKeys(Value part) const {
+  VectorType type = code.vectorType(lanes, code.builder.getI32Type());
+  code.loop(0, spec.keys().paddedDim() / 2, 1, [&](Value pair) {
+    for (int64_t t = 0; t < kTokens; t += lanes) {
+      Value loaded = code.make<LLVM::LoadOp>(type, at(part, code.mul(row(pair, t), 4)), 4);
+      auto [first, second] = widenPairs(code, loaded);
+      code.storeVector(first, floats, {row(code.mul(pair, 2), t)});
+      code.storeVector(second, floats, {row(code.add(code.mul(pair, 2), 1), t)});
+    }
+  });
+  turnKeys();
+  return roundKeys();
+}
+
+//===--- Values ---===//
+
+Value KvSealed::values(Value layer, Value head) const {
+  Value part = at(layer, code.add(code.mul(head, layout.valueBytes()), layout.valuePlace(0)));
+  int64_t groups = layout.groups(), padded = layout.paddedValueDim();
+  loadValueScales(part);
+  code.loop(0, kTokens / 2, 1, [&](Value pair) {
+    code.loop(0, groups, 1, [&](Value group) {
+      Value first = code.add(code.mul(pair, 2 * groups), group), second = code.add(first, groups);
+      auto number = [&](Value memref, Value v) {
+        return code.splat(lanes, code.loadScalar(memref, {v}));
+      };
+      Value to = code.add(code.mul(pair, padded), code.mul(group, kGroup));
+      for (int64_t j = 0; j < kCodes; j += lanes) {
+        auto entries = [&](Value v) {
+          return decode(at(part, code.add(code.mul(v, kCodes), j)), number(scales, v),
+                        number(minima, v));
+        };
+        auto [low0, high0] = entries(first);
+        auto [low1, high1] = entries(second);
+        code.storeVector(joinHalves(low0, low1), words, {code.add(to, j)});
+        code.storeVector(joinHalves(high0, high1), words, {code.add(to, kCodes + j)});
+      }
+    });
+  });
+  forOutliers(at(part, layout.valueOutlierList()), layout.valueOutliers(),
+              [&](Value place, Value half) {
+                Value token = code.div(place, padded), entry = code.rem(place, padded);
+                Value word = code.add(code.mul(code.div(token, 2), padded), entry);
+                Value to = code.add(code.mul(word, 2), code.rem(token, 2));
+                code.make<memref::StoreOp>(half, halves, ValueRange{to});
+              });
+  return bytesAddress(code, words);
+}
+
+//===--- Single entries ---===//
+
+/// Entry `number` of 32 whose codes begin at `codes`.
+Value KvSealed::element(Value codes, Value number, Value scale, Value low) const {
+  OpBuilder &b = code.builder;
+  Type i32 = b.getI32Type();
+  Value byte = code.make<LLVM::LoadOp>(b.getI8Type(), at(codes, code.rem(number, kCodes)), 1);
+  Value both = code.make<arith::ExtUIOp>(i32, byte);
+  Value q = code.select(code.less(number, code.index(kCodes)),
+                        code.make<arith::AndIOp>(both, code.constant(i32, 15)),
+                        code.make<arith::ShRUIOp>(both, code.constant(i32, 4)));
+  return code.fma(code.make<arith::SIToFPOp>(b.getF32Type(), q), scale, low);
+}
+
+/// `value`, or what the list has for `place`; rounded as the pages that are made are.
+Value KvSealed::withOutliers(Value value, Value list, int64_t number, Value place) const {
+  OpBuilder &b = code.builder;
+  return code.loop(
+      code.index(0), code.index(number), 1, ValueRange{value},
+      [&](Value i, ValueRange before) -> Code::Values {
+        Value pair = at(list, code.mul(i, KvSealedLayout::kOutlierBytes));
+        Type i16 = b.getI16Type(), i32 = b.getI32Type();
+        auto load = [&](Value from) -> Value {
+          return code.make<arith::ExtUIOp>(i32, code.make<LLVM::LoadOp>(i16, from, 2).getResult());
+        };
+        Value isIt =
+            code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, code.toIndex(load(pair)), place);
+        Value word = code.make<arith::ShLIOp>(load(at(pair, 2)), code.constant(i32, 16));
+        Value exact = code.make<arith::BitcastOp>(b.getF32Type(), word);
+        return {code.select(isIt, exact, before[0])};
+      })[0];
+}
+
+Value KvSealed::keyElement(Value layer, Value head, Value token, Value entry) const {
+  Value part = at(layer, code.mul(head, layout.keyBytes()));
+  auto byte = [&](Value address) {
+    return bytesToFloats(code.make<LLVM::LoadOp>(code.builder.getI8Type(), address, 1), false);
+  };
+  Value scale = code.make<arith::MulFOp>(byte(at(part, code.add(entry, layout.keyScales()))),
+                                         loadHalf(at(part, layout.keyUnit())));
+  Value low = loadHalf(at(part, code.add(code.mul(entry, 2), layout.keyMinima())));
+  Value value = element(at(part, code.mul(entry, kCodes)), token, scale, low);
+  return withOutliers(value, at(part, layout.keyOutlierList()), layout.keyOutliers(),
+                      code.add(code.mul(entry, kTokens), token));
+}
+
+Value KvSealed::valueElement(Value layer, Value head, Value token, Value entry) const {
+  Value part = at(layer, code.add(code.mul(head, layout.valueBytes()), layout.valuePlace(0)));
+  Value vector = code.add(code.mul(token, layout.groups()), code.div(entry, kGroup));
+  auto byte = [&](int64_t place, bool isSigned) {
+    Value loaded =
+        code.make<LLVM::LoadOp>(code.builder.getI8Type(), at(part, code.add(vector, place)), 1);
+    return bytesToFloats(loaded, isSigned);
+  };
+  Value scale = code.make<arith::MulFOp>(byte(layout.valueScales(), false),
+                                         loadHalf(at(part, layout.valueUnits())));
+  Value low = code.make<arith::MulFOp>(byte(layout.valueMinima(), true),
+                                       loadHalf(at(part, layout.valueUnits() + 2)));
+  Value value = element(at(part, code.mul(vector, kCodes)), code.rem(entry, kGroup), scale, low);
+  return withOutliers(value, at(part, layout.valueOutlierList()), layout.valueOutliers(),
+                      code.add(code.mul(token, layout.paddedValueDim()), entry));
+}
+
+} // namespace plexus::emit
