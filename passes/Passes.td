@@ -69,7 +69,7 @@ def SpectralConvolutions : Pass<"plx-spectral-convolutions", "mlir::ModuleOp"> {
     | reading | spectra have N / K times the weight's bytes, which come from the last level cache at about 24 bytes a cycle |
 
     The cheapest of the direct form and of N = 32, 64, 128 is taken, the direct one unless a quarter is
-    saved. ShallowFBCSPNet's merged convolution (40 filters, 22 lines, 25 taps, 976 results) has 1.34 million
+    saved, and where a model's spectra would have more than 16 MB, which do not stay in that cache. ShallowFBCSPNet's merged convolution (40 filters, 22 lines, 25 taps, 976 results) has 1.34 million
     operations directly and 0.24 million with N = 128; Deep4Net's last (200 filters, 100 lines, 10 taps, 23
     results) 0.4 million and 0.09 million, but there 2.6 MB are read. Against f64 the error is that of the
     direct form in f32 (a few units in the last place of the largest result of a tile), which minimal

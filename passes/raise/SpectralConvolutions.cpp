@@ -20,8 +20,8 @@ constexpr int64_t kPoints[] = {32, 64, 128};
 constexpr double kOperation = 0.5;
 /// What a core reads of the last level cache, where spectra lie between runs.
 constexpr double kBytesPerCycle = 24;
-/// Larger spectra come from memory.
-constexpr int64_t kMostBytes = int64_t(8) << 20;
+/// More than this, of all convolutions of a model, comes from memory.
+constexpr int64_t kMostBytes = int64_t(16) << 20;
 /// What must be saved: counts are not times.
 constexpr double kWorth = 0.75;
 
@@ -66,12 +66,12 @@ private:
   static constexpr int64_t kLanes = plexus::kSpectrumLanes;
 };
 
-/// The points of the cheapest form; 0: the direct one.
-int64_t cheapest(const Sizes &sizes) {
+/// The points of the cheapest form whose spectra have at most `room` bytes; 0: the direct one.
+int64_t cheapest(const Sizes &sizes, int64_t room) {
   double least = kWorth * sizes.direct();
   int64_t best = 0;
   for (int64_t points : kPoints) {
-    if (points < sizes.width.kernel || sizes.spectraBytes(points) > kMostBytes)
+    if (points < sizes.width.kernel || sizes.spectraBytes(points) > room)
       continue;
     double cost = sizes.spectral(points);
     if (cost >= least)
@@ -98,19 +98,25 @@ public:
       made.clear();
       SmallVector<plx::ConvOp> convs;
       model.walk([&](plx::ConvOp conv) { convs.push_back(conv); });
-      for (plx::ConvOp conv : convs)
-        if (fits(conv))
-          if (int64_t points = cheapest(Sizes(conv)))
-            rewrite(conv, points, weights);
+      int64_t room = kMostBytes;
+      for (plx::ConvOp conv : convs) {
+        if (!fits(conv))
+          continue;
+        Sizes sizes(conv);
+        if (int64_t points = cheapest(sizes, room))
+          if (rewrite(conv, points, weights))
+            room -= sizes.spectraBytes(points);
+      }
       weights.finish();
     }
   }
 
 private:
-  void rewrite(plx::ConvOp conv, int64_t points, plexus::compiler::WeightRecipes &weights) {
+  /// Whether a weight was made: it is not where `conv` shares one, or its own is no recipe.
+  bool rewrite(plx::ConvOp conv, int64_t points, plexus::compiler::WeightRecipes &weights) {
     Attribute recipe = weights.recipeOf(conv.getWeight());
     if (!recipe)
-      return;
+      return false;
     constexpr int64_t kLanes = plexus::kSpectrumLanes;
     SmallVector<int64_t> kernel = conv.getKernelShape();
     int64_t filters = kernel[0], taps = kernel.back(), blocks = points / (2 * kLanes);
@@ -123,13 +129,15 @@ private:
     OpBuilder builder(conv);
     // Variants of a segment read one weight.
     Value &known = made[recipe];
-    if (known)
+    const bool shared = known != nullptr;
+    if (shared)
       known = builder.clone(*known.getDefiningOp())->getResult(0);
     else
       known = weights.declare(builder, {conv.getWeight()}, recipe, conv.getLoc());
     conv.setBlocked(kernel);
     conv.setPoints(points);
     conv.getWeightMutable().assign(known);
+    return !shared;
   }
 
   llvm::DenseMap<Attribute, Value> made; ///< What reads a weight, by its recipe.
