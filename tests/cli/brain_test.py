@@ -81,6 +81,25 @@ class Retrieval(Decoder):
             self.assertEqual(shapes["logits"], [2, ways])
             self.assertEqual(shapes["top5"], [2, 5])
 
+    def test_a_gallery_of_the_size_that_was_compiled_is_read_in_place(self):
+        model = path("exact")
+        shutil.copytree(os.path.join(EXAMPLES, "atm"), model)
+        with open(os.path.join(model, "config.json"), encoding="utf-8") as file:
+            config = json.load(file)
+        config["gallery"] = 300
+        with open(os.path.join(model, "config.json"), "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        inputs = write_tensors("g.safetensors", x=([2, 9, 60], 0.5),
+                               gallery=([300, 16], [float(i % 7) - 3 for i in range(16 * 300)]))
+        made = []
+        for name in ("atm", model):
+            out = path("found.safetensors")
+            self.run_model(name, "--inputs", inputs, "--set", "subject=1", "--schedule", "retrieval",
+                           "--outputs", out)
+            with open(out, "rb") as file:
+                made.append(file.read())
+        self.assertEqual(made[0], made[1])
+
     def test_galleries_that_do_not_fit(self):
         for shape, says in (([20, 15], ("gallery", "15", "expected 16")),
                             ([0, 16], ("gallery", "0 ways", "1 to 32768")),
