@@ -56,6 +56,7 @@ private:
   Value pageStart(const AttentionSegment &segment, Value page);
   Value keysOf(const AttentionSegment &segment, Value page, Value head);
   void setPage(const AttentionSegment &segment, Value page);
+  Value nextStep(const AttentionSegment &segment, Value page);
   Code::Values ofForm(const AttentionSegment &segment, Value page,
                       llvm::function_ref<Code::Values(Value)> ofSealed,
                       llvm::function_ref<Code::Values()> ofOpen);
@@ -409,6 +410,13 @@ Code::Values AttentionEmitter::ofForm(const AttentionSegment &segment, Value pag
       ofOpen);
 }
 
+/// Where the layer lies in the sealed page that the next step has in this one's place, if any.
+Value AttentionEmitter::nextStep(const AttentionSegment &segment, Value page) {
+  Value last = code.add(code.ceilDiv(segment.highMax, kPageTokens), -1);
+  return loadSealedPage(code.builder, code.loc, operands.kv, segment.sequence,
+                        code.min(code.add(page, kStepPages), last));
+}
+
 /// The positions of the page's tokens turn its keys.
 void AttentionEmitter::setPage(const AttentionSegment &segment, Value page) {
   OpBuilder &b = code.builder;
@@ -430,7 +438,10 @@ void AttentionEmitter::emitScores(const AttentionSegment &segment, Value page, V
     Value unused = code.index(0);
     data = ofForm(
         segment, page,
-        [&](Value layer) -> Code::Values { return {sealed.keys(layer, head), unused}; },
+        [&](Value layer) -> Code::Values {
+          sealed.prefetchValues(layer, head); // read after the step's keys
+          return {sealed.keys(layer, head), unused};
+        },
         [&]() -> Code::Values {
           Value keys = keysOf(segment, page, head);
           return {sealed.turns() ? sealed.openKeys(keys) : keys, unused};
@@ -466,6 +477,7 @@ void AttentionEmitter::emitValues(const AttentionSegment &segment, Value page, V
     Code::Values made = ofForm(
         segment, page,
         [&](Value layer) -> Code::Values {
+          sealed.prefetchKeys(nextStep(segment, page), head);
           return {sealed.values(layer, head), code.index(spec.sealed().paddedValueDim())};
         },
         [&]() -> Code::Values {

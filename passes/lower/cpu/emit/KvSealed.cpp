@@ -61,6 +61,20 @@ Value KvSealed::row(Value entry, int64_t token) const {
 
 /// Words whose halves are bf16 of two vectors of f32.
 Value KvSealed::joinHalves(Value low, Value high) const {
+  OpBuilder &b = code.builder;
+  if (isa.bf16Dot && lanes == 16) {
+    // One instruction rounds both, one behind the other, a second mixes them.
+    auto name = b.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512");
+    Value halves = code.make<LLVM::CallIntrinsicOp>(code.vectorType(2 * lanes, b.getBF16Type()),
+                                                    name, ValueRange{high, low})
+                       .getResult(0);
+    halves = code.make<vector::BitCastOp>(code.vectorType(2 * lanes, b.getI16Type()), halves);
+    llvm::SmallVector<int64_t> order;
+    for (int64_t i = 0; i < lanes; ++i)
+      order.append({i, lanes + i});
+    halves = code.make<vector::ShuffleOp>(halves, halves, order);
+    return code.make<vector::BitCastOp>(code.vectorType(lanes, b.getI32Type()), halves);
+  }
   VectorType type =
       code.vectorType(cast<VectorType>(low.getType()).getNumElements(), code.builder.getI32Type());
   Value first = code.make<arith::ExtUIOp>(type, roundToBf16(code, isa, low));
@@ -128,6 +142,20 @@ void KvSealed::forOutliers(Value list, int64_t number,
 
 //===--- Keys ---===//
 
+void KvSealed::prefetch(Value address, int64_t bytes) const {
+  for (int64_t i = 0; i < bytes; i += 64)
+    code.make<LLVM::Prefetch>(at(address, i), /*rw=*/0, /*hint=*/3, /*cache=*/1);
+}
+
+void KvSealed::prefetchKeys(Value layer, Value head) const {
+  prefetch(at(layer, code.mul(head, layout.keyBytes())), layout.keyBytes());
+}
+
+void KvSealed::prefetchValues(Value layer, Value head) const {
+  prefetch(at(layer, code.add(code.mul(head, layout.valueBytes()), layout.valuePlace(0))),
+           layout.valueBytes());
+}
+
 void KvSealed::setPage(Value page) const {
   const RopeSpec &rope = *spec.keptRope;
   OpBuilder &b = code.builder;
@@ -145,37 +173,72 @@ void KvSealed::setPage(Value page) const {
   }
 }
 
-void KvSealed::turnKeys() const {
-  const RopeSpec &rope = *spec.keptRope;
-  int64_t half = rope.dims / 2;
-  code.loop(0, half, 1, [&](Value i) {
-    Value first = rope.interleaved ? code.mul(i, 2) : i;
-    Value second = code.add(first, rope.interleaved ? 1 : half);
-    for (int64_t t = 0; t < kTokens; t += lanes) {
-      auto load = [&](Value memref, Value entry) {
-        return code.loadVector(code.floats(lanes), memref, {row(entry, t)});
-      };
-      Value a = load(floats, first), b = load(floats, second);
-      Value cosine = load(cosines, i), sine = load(sines, i);
-      Value turned =
-          code.fma(a, cosine, code.make<arith::NegFOp>(code.make<arith::MulFOp>(b, sine)));
-      code.storeVector(turned, floats, {row(first, t)});
-      code.storeVector(code.fma(b, cosine, code.make<arith::MulFOp>(a, sine)), floats,
-                       {row(second, t)});
-    }
+/// Row `entry` of the keys under way, of cosines or of sines: the tokens from `token` on.
+Value KvSealed::loadRow(Value memref, Value entry, int64_t token) const {
+  return code.loadVector(code.floats(lanes), memref, {row(entry, token)});
+}
+
+/// Rows `first` and `second` turned as pair `pair`.
+std::pair<Value, Value> KvSealed::turnRows(Value pair, Value first, Value second,
+                                           int64_t token) const {
+  Value a = loadRow(floats, first, token), b = loadRow(floats, second, token);
+  Value cosine = loadRow(cosines, pair, token), sine = loadRow(sines, pair, token);
+  auto product = [&](Value x, Value y) { return code.make<arith::MulFOp>(x, y).getResult(); };
+  return {code.fma(a, cosine, code.make<arith::NegFOp>(product(b, sine))),
+          code.fma(b, cosine, product(a, sine))};
+}
+
+void KvSealed::storeWords(Value number, int64_t token, Value low, Value high) const {
+  code.storeVector(joinHalves(low, high), words, {row(number, token)});
+}
+
+/// Words [first, end) of the keys, from rows as they are.
+void KvSealed::roundRows(int64_t first, int64_t end) const {
+  code.loop(first, end, 1, [&](Value word) {
+    Value entry = code.mul(word, 2);
+    for (int64_t t = 0; t < kTokens; t += lanes)
+      storeWords(word, t, loadRow(floats, entry, t), loadRow(floats, code.add(entry, 1), t));
   });
 }
 
+/// Turns the keys under way by the page's positions and rounds them.
+Value KvSealed::turnKeys() const {
+  const RopeSpec &rope = *spec.keptRope;
+  int64_t half = rope.dims / 2;
+  auto eachTile = [&](int64_t count, llvm::function_ref<void(Value, int64_t)> body) {
+    code.loop(0, count, 1, [&](Value i) {
+      for (int64_t t = 0; t < kTokens; t += lanes)
+        body(i, t);
+    });
+  };
+  if (rope.interleaved) { // a pair is a word
+    eachTile(half, [&](Value i, int64_t t) {
+      Value entry = code.mul(i, 2);
+      auto [first, second] = turnRows(i, entry, code.add(entry, 1), t);
+      storeWords(i, t, first, second);
+    });
+  } else if (half % 2 == 0) { // two pairs are two words
+    eachTile(half / 2, [&](Value i, int64_t t) {
+      Value entry = code.mul(i, 2), next = code.add(entry, 1);
+      auto [a, b] = turnRows(entry, entry, code.add(entry, half), t);
+      auto [c, d] = turnRows(next, next, code.add(next, half), t);
+      storeWords(i, t, a, c);
+      storeWords(code.add(i, half / 2), t, b, d);
+    });
+  } else {
+    eachTile(half, [&](Value i, int64_t t) {
+      auto [first, second] = turnRows(i, i, code.add(i, half), t);
+      code.storeVector(first, floats, {row(i, t)});
+      code.storeVector(second, floats, {row(code.add(i, half), t)});
+    });
+    roundRows(0, half);
+  }
+  roundRows(half, spec.keys().paddedDim() / 2);
+  return bytesAddress(code, words);
+}
+
 Value KvSealed::roundKeys() const {
-  code.loop(0, spec.keys().paddedDim() / 2, 1, [&](Value pair) {
-    for (int64_t t = 0; t < kTokens; t += lanes) {
-      auto load = [&](int64_t which) {
-        return code.loadVector(code.floats(lanes), floats,
-                               {row(code.add(code.mul(pair, 2), which), t)});
-      };
-      code.storeVector(joinHalves(load(0), load(1)), words, {row(pair, t)});
-    }
-  });
+  roundRows(0, spec.keys().paddedDim() / 2);
   return bytesAddress(code, words);
 }
 
@@ -202,9 +265,7 @@ Value KvSealed::keys(Value layer, Value head) const {
                 Value exact = code.make<arith::BitcastOp>(b.getF32Type(), word);
                 code.make<memref::StoreOp>(exact, floats, ValueRange{place});
               });
-  if (turns())
-    turnKeys();
-  return roundKeys();
+  return turns() ? turnKeys() : roundKeys();
 }
 
 Value KvSealed::openKeys(Value part) const {
@@ -217,8 +278,7 @@ Value KvSealed::openKeys(Value part) const {
       code.storeVector(second, floats, {row(code.add(code.mul(pair, 2), 1), t)});
     }
   });
-  turnKeys();
-  return roundKeys();
+  return turnKeys();
 }
 
 //===--- Values ---===//

@@ -27,6 +27,9 @@ public:
   /// Keys of a head of another page, at `part`; only where keys turn.
   mlir::Value openKeys(mlir::Value part) const;
   mlir::Value values(mlir::Value layer, mlir::Value head) const;
+  /// Asks for the memory of a head of a sealed page. The layer may be anywhere.
+  void prefetchKeys(mlir::Value layer, mlir::Value head) const;
+  void prefetchValues(mlir::Value layer, mlir::Value head) const;
 
   /// One entry (index) of a token's head as f32; keys as they are kept.
   mlir::Value keyElement(mlir::Value layer, mlir::Value head, mlir::Value token,
@@ -36,6 +39,7 @@ public:
 
 private:
   mlir::Value at(mlir::Value base, mlir::Value bytes) const;
+  void prefetch(mlir::Value address, int64_t bytes) const;
   mlir::Value at(mlir::Value base, int64_t bytes) const { return at(base, code.index(bytes)); }
   mlir::Value loadHalf(mlir::Value address) const;
   mlir::Value bytesToFloats(mlir::Value bytes, bool isSigned) const;
@@ -50,7 +54,12 @@ private:
                       mlir::Value low) const;
   mlir::Value withOutliers(mlir::Value value, mlir::Value list, int64_t number,
                            mlir::Value place) const;
-  void turnKeys() const;
+  mlir::Value loadRow(mlir::Value memref, mlir::Value entry, int64_t token) const;
+  std::pair<mlir::Value, mlir::Value> turnRows(mlir::Value pair, mlir::Value first,
+                                               mlir::Value second, int64_t token) const;
+  void storeWords(mlir::Value number, int64_t token, mlir::Value low, mlir::Value high) const;
+  void roundRows(int64_t first, int64_t end) const;
+  mlir::Value turnKeys() const;
   mlir::Value roundKeys() const;
   mlir::Value joinHalves(mlir::Value low, mlir::Value high) const;
   mlir::Value row(mlir::Value entry, int64_t token) const;
