@@ -204,8 +204,10 @@ std::vector<double> turned(const Rows &rows, const float *x, int64_t position) {
   for (int64_t i = 0; i < rope.dims / 2; ++i) {
     int64_t a = rope.interleaved ? 2 * i : i, b = rope.interleaved ? 2 * i + 1 : i + rope.dims / 2;
     double angle = static_cast<float>(position) * rows.frequencies[i];
-    out[a] = x[a] * std::cos(angle) - x[b] * std::sin(angle);
-    out[b] = x[b] * std::cos(angle) + x[a] * std::sin(angle);
+    double cosine = std::cos(angle) * rope.attentionScaling,
+           sine = std::sin(angle) * rope.attentionScaling;
+    out[a] = x[a] * cosine - x[b] * sine;
+    out[b] = x[b] * cosine + x[a] * sine;
   }
   return out;
 }
@@ -255,6 +257,7 @@ std::vector<AttentionSpec> allSpecs() {
   specs[0].keptRope = makeRope(64, false);
   specs.push_back(makeSpec(4, 2, 24, 16));
   specs.back().keptRope = makeRope(16, true); // some entries, as pairs
+  specs.back().keptRope->attentionScaling = 1.25f;
   specs.push_back(makeSpec(2, 1, 16, 16));
   specs.back().keptRope = makeRope(10, false);
   specs.back().window = 70;

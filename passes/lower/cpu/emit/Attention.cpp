@@ -423,9 +423,11 @@ void AttentionEmitter::setPage(const AttentionSegment &segment, Value page) {
   auto start = [&](auto load) -> Code::Values {
     return {load(b, code.loc, operands.kv, segment.sequence, page, /*toLayer=*/false)};
   };
-  sealed.setPage(code.ifElse(
-      isSealed(segment, page), operands.kv.getType(), [&] { return start(loadSealedPage); },
-      [&] { return start(loadPage); })[0]);
+  Value small = isSealed(segment, page);
+  Value found = code.ifElse(
+      small, operands.kv.getType(), [&] { return start(loadSealedPage); },
+      [&] { return start(loadPage); })[0];
+  sealed.setPage(found, small);
 }
 
 void AttentionEmitter::emitScores(const AttentionSegment &segment, Value page, Value head,

@@ -25,6 +25,9 @@ void KvSealed::allocate() {
   if (turns()) {
     cosines = code.stackBuffer(spec.keptRope->dims / 2 * kTokens, f32);
     sines = code.stackBuffer(spec.keptRope->dims / 2 * kTokens, f32);
+    stepCosines = code.stackBuffer(spec.keptRope->dims / 2 * kTokens, f32);
+    stepSines = code.stackBuffer(spec.keptRope->dims / 2 * kTokens, f32);
+    fillSteps();
   }
   int64_t size = std::max(keyRows, layout.paddedValueDim()) * kTokens;
   Value bytes = code.stackBuffer(size * 2, b.getI8Type());
@@ -156,21 +159,82 @@ void KvSealed::prefetchValues(Value layer, Value head) const {
            layout.valueBytes());
 }
 
-void KvSealed::setPage(Value page) const {
-  const RopeSpec &rope = *spec.keptRope;
-  OpBuilder &b = code.builder;
-  for (int64_t t = 0; t < kTokens; t += lanes) {
-    Value numbers =
-        code.make<LLVM::LoadOp>(code.vectorType(lanes, b.getI32Type()), at(page, t * 4), 4);
-    Value positions = code.make<arith::SIToFPOp>(code.floats(lanes), numbers);
-    code.loop(0, rope.dims / 2, 1, [&](Value i) {
-      Value frequency = code.splat(lanes, code.loadScalar(frequencies, {i}));
-      auto [sine, cosine] = emitSinCos(b, code.loc, code.make<arith::MulFOp>(positions, frequency));
-      Value factor = code.constant(code.floats(lanes), rope.attentionScaling);
-      code.storeVector(code.make<arith::MulFOp>(cosine, factor), cosines, {row(i, t)});
-      code.storeVector(code.make<arith::MulFOp>(sine, factor), sines, {row(i, t)});
+/// Rotations by vectors of 32 positions, as f32, times `factor`.
+void KvSealed::fillTable(llvm::ArrayRef<Value> positions, float factor, Value toCosines,
+                         Value toSines) const {
+  for (auto [v, position] : llvm::enumerate(positions)) {
+    int64_t t = static_cast<int64_t>(v) * lanes;
+    code.loop(0, spec.keptRope->dims / 2, 1, [&](Value i) {
+      Value angles =
+          code.make<arith::MulFOp>(position, code.splat(lanes, code.loadScalar(frequencies, {i})));
+      auto [sine, cosine] = emitSinCos(code.builder, code.loc, angles);
+      Value scale = code.constant(code.floats(lanes), factor);
+      code.storeVector(code.make<arith::MulFOp>(cosine, scale), toCosines, {row(i, t)});
+      code.storeVector(code.make<arith::MulFOp>(sine, scale), toSines, {row(i, t)});
     });
   }
+}
+
+void KvSealed::fillSteps() const {
+  Code::Values positions;
+  for (int64_t t = 0; t < kTokens; t += lanes) {
+    llvm::SmallVector<float> numbers;
+    for (int64_t i = 0; i < lanes; ++i)
+      numbers.push_back(static_cast<float>(t + i));
+    positions.push_back(code.make<arith::ConstantOp>(
+        DenseElementsAttr::get(code.floats(lanes), llvm::ArrayRef<float>(numbers))));
+  }
+  fillTable(positions, spec.keptRope->attentionScaling, stepCosines, stepSines);
+}
+
+/// Rotations by the 32 positions from `first` (f32) on: by the first and by the step, one after the
+/// other.
+void KvSealed::addSteps(Value first) const {
+  int64_t half = spec.keptRope->dims / 2;
+  code.pieces(half, lanes, [&](Value i, VectorType type) {
+    Value angles = code.make<arith::MulFOp>(code.splat(type.getNumElements(), first),
+                                            code.loadVector(type, frequencies, {i}));
+    auto [sine, cosine] = emitSinCos(code.builder, code.loc, angles);
+    code.storeVector(cosine, scales, {i}); // free until a head's are loaded
+    code.storeVector(sine, minima, {i});
+  });
+  code.loop(0, half, 1, [&](Value i) {
+    Value cosine = code.splat(lanes, code.loadScalar(scales, {i}));
+    Value sine = code.splat(lanes, code.loadScalar(minima, {i}));
+    for (int64_t t = 0; t < kTokens; t += lanes) {
+      Value stepCosine = loadRow(stepCosines, i, t), stepSine = loadRow(stepSines, i, t);
+      auto product = [&](Value x, Value y) { return code.make<arith::MulFOp>(x, y).getResult(); };
+      code.storeVector(
+          code.fma(cosine, stepCosine, code.make<arith::NegFOp>(product(sine, stepSine))), cosines,
+          {row(i, t)});
+      code.storeVector(code.fma(sine, stepCosine, product(cosine, stepSine)), sines, {row(i, t)});
+    }
+  });
+}
+
+void KvSealed::setPage(Value page, Value isSealed) const {
+  OpBuilder &b = code.builder;
+  VectorType words = code.vectorType(lanes, b.getI32Type());
+  Value first = code.make<LLVM::LoadOp>(b.getI32Type(), page, 4);
+  Value inOrder = isSealed;
+  Code::Values positions;
+  for (int64_t t = 0; t < kTokens; t += lanes) {
+    Value numbers = code.make<LLVM::LoadOp>(words, at(page, t * 4), 4);
+    positions.push_back(code.make<arith::SIToFPOp>(code.floats(lanes), numbers));
+    llvm::SmallVector<int32_t> steps;
+    for (int64_t i = 0; i < lanes; ++i)
+      steps.push_back(static_cast<int32_t>(t + i));
+    Value expected = code.make<arith::AddIOp>(code.splat(lanes, first),
+                                              code.make<arith::ConstantOp>(DenseElementsAttr::get(
+                                                  words, llvm::ArrayRef<int32_t>(steps))));
+    Value same = code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, numbers, expected);
+    Value all = code.make<vector::ReductionOp>(vector::CombiningKind::AND, same);
+    inOrder = code.make<arith::AndIOp>(inOrder, all);
+  }
+  // A page that is not sealed may not be full: what its rows are turned by must not depend on it.
+  code.ifElse(
+      inOrder, [&] { addSteps(code.make<arith::SIToFPOp>(b.getF32Type(), first)); },
+      [&] { fillTable(positions, spec.keptRope->attentionScaling, cosines, sines); });
 }
 
 /// Row `entry` of the keys under way, of cosines or of sines: the tokens from `token` on.

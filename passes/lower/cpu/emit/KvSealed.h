@@ -20,8 +20,9 @@ public:
   /// Inside a stackScope, before all others.
   void allocate();
   bool turns() const { return spec.keptRope.has_value(); }
-  /// Takes up the positions of the page that starts at `page`: keys of any head turn by them.
-  void setPage(mlir::Value page) const;
+  /// Takes up the positions of the page that starts at `page`: keys of any head turn by them. i1:
+  /// whether it is a sealed one.
+  void setPage(mlir::Value page, mlir::Value isSealed) const;
   /// Keys of a head of a sealed page, whose layer starts at `layer`.
   mlir::Value keys(mlir::Value layer, mlir::Value head) const;
   /// Keys of a head of another page, at `part`; only where keys turn.
@@ -54,6 +55,10 @@ private:
                       mlir::Value low) const;
   mlir::Value withOutliers(mlir::Value value, mlir::Value list, int64_t number,
                            mlir::Value place) const;
+  void fillTable(llvm::ArrayRef<mlir::Value> positions, float factor, mlir::Value toCosines,
+                 mlir::Value toSines) const;
+  void fillSteps() const;
+  void addSteps(mlir::Value first) const;
   mlir::Value loadRow(mlir::Value memref, mlir::Value entry, int64_t token) const;
   std::pair<mlir::Value, mlir::Value> turnRows(mlir::Value pair, mlir::Value first,
                                                mlir::Value second, int64_t token) const;
@@ -70,10 +75,11 @@ private:
   const AttentionSpec &spec;
   KvSealedLayout layout;
   mlir::Value frequencies;
-  mlir::Value floats;         ///< [keyDim, to even][32] keys under way
-  mlir::Value scales, minima; ///< f32 of a head's vectors
-  mlir::Value cosines, sines; ///< [dims / 2][32]
-  mlir::Value halves, words;  ///< what is made, as i16 and as i32
+  mlir::Value floats;                 ///< [keyDim, to even][32] keys under way
+  mlir::Value scales, minima;         ///< f32 of a head's vectors
+  mlir::Value cosines, sines;         ///< [dims / 2][32]
+  mlir::Value stepCosines, stepSines; ///< the same by 0 to 31 positions
+  mlir::Value halves, words;          ///< what is made, as i16 and as i32
 };
 
 } // namespace plexus::emit
