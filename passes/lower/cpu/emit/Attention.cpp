@@ -16,6 +16,8 @@ namespace {
 /// Rows (token, head) of a work item, a few more where a group is big; and of one that reads
 /// several key heads.
 constexpr int64_t kItemRows = 24, kManyHeadRows = 64;
+/// The same where pages are decoded, which more rows share.
+constexpr int64_t kDecodedRows = 48;
 /// Few tokens wait for memory, whose prefetchers want to see so many bytes in a row.
 constexpr int64_t kRunBytes = 8192;
 
@@ -96,7 +98,7 @@ AttentionEmitter::AttentionEmitter(Code code, const Isa &isa, const AttentionSpe
                                    const AttentionOperands &operands)
     : code(code), isa(isa), spec(spec), operands(operands),
       batch(loadBatch(code.builder, code.loc, operands.batch)), group(spec.heads / spec.kvHeads),
-      maxTokens(std::max<int64_t>(1, kItemRows / group)),
+      maxTokens(std::max<int64_t>(1, (spec.seals ? kDecodedRows : kItemRows) / group)),
       maxRows(std::max(maxTokens * group, std::min(spec.heads, kManyHeadRows) / group * group)),
       tiles(this->code, isa, spec, maxRows), sealed(this->code, isa, spec, operands.frequencies),
       visibility(this->code, isa, spec, batch, operands.kv != nullptr),
