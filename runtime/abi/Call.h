@@ -60,11 +60,11 @@ typedef struct plx_kv {
                                    recurrent states */
   int64_t layer_offset;         /* bytes from a page's or slot's start to this layer's part; a
                                    recurrent state is f32, row-major, at a multiple of 64 */
-  /* Of states that seal pages (runtime/state/KvForm.h), else NULL: [S][page], the small form of a
-   * page. A token of index i reads it of pages before i / 32 - 1, as far as they hold committed
-   * slots or the batch has no tree, and of pages that `pages` no longer has. Where both are there
-   * and a token of the batch reads the small one, the writing of the batch's keys and values makes
-   * it, by `seal`. */
+  /* Of states that seal pages (runtime/state/KvForm.h), else NULL: [S][page], the small form of a page.
+   * A token of index i reads it of pages before i / 32 - 1 (where its slot is above its index, of those
+   * with committed slots alone), and of pages that `pages` no longer has. Where both are there and a
+   * token of the batch may read the small one, the writing of the batch's keys and values makes it, by
+   * `seal`. */
   uint8_t *const *const *sealed;
   int64_t sealed_offset;     /* like layer_offset, of a sealed page */
   const void *sealed_layout; /* what `seal` needs to know */
