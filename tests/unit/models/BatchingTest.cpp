@@ -44,6 +44,21 @@ protected:
 
 TEST_F(Batching, PromptsOfUnlikeLengthGetWhatTheyGetAlone) { EXPECT_EQ(together(), alone); }
 
+/// What a row reads of a page, 4 bits or bf16, is a matter of its own position.
+TEST_F(Batching, PagesOfFourBitsAreReadAsTheyAreAlone) {
+  OpenOptions options;
+  options.compile.weights = options.compile.compute = "f32";
+  options.compile.kv = "int4";
+  options.jit = true;
+  auto opened = openModel(sourcePath("examples/models/kjv-llama"), options);
+  ASSERT_TRUE(opened) << opened.status().message();
+  model = *opened;
+  alone.clear();
+  for (const auto &prompt : prompts)
+    alone.push_back(idsOf(generate(*model, greedyRequest(prompt, kTokens))));
+  EXPECT_EQ(together(), alone);
+}
+
 TEST_F(Batching, FourThreadsGetWhatOneGets) {
   std::vector<std::vector<std::vector<int32_t>>> got(4);
   std::vector<std::thread> threads;
