@@ -89,6 +89,7 @@ LogicalResult lowerDeltaRule(SegmentLowering &segment, ssm::DeltaRuleOp op) {
       op.getBetaScale().convertToFloat(), op.getAccumulate()};
   ArrayRef<int64_t> keys = cast<RankedTensorType>(op.getKey().getType()).getShape();
   int64_t depth = keys[2];
+  operands.streams = outgrowsCaches(op, op.getState());
   operands.chunkedFrom =
       chunkedFrom(segment, op.getForm(), op.getFormLength(), op.getState(), depth);
   segment.emitParallel(4 * depth * op.getType().getDimSize(2), [&] {

@@ -50,7 +50,8 @@ LogicalResult lowerSelectiveScan(SegmentLowering &segment, ssm::SelectiveScanOp 
   emit::SelectiveScanSpec spec{dimension(op.getInput(), 1),
                                dimension(op.getRate(), 0),
                                {op.getSoftplus(), {}, {}},
-                               op.getReverse()};
+                               op.getReverse(),
+                               outgrowsCaches(op, op.getState())};
   emit::SelectiveScanOperands operands{
       segment.buffer(op.getInput()),
       segment.buffer(op.getDelta()),
@@ -86,6 +87,7 @@ LogicalResult lowerSsd(SegmentLowering &segment, ssm::SsdOp op) {
   spec.entries = dimension(op.getB(), 2);
   spec.step = {op.getSoftplus(), number(op.getDeltaMin()), number(op.getDeltaMax())};
   spec.reverse = op.getReverse();
+  spec.streams = outgrowsCaches(op, op.getState());
   spec.chunkedFrom =
       chunkedFrom(segment, op.getForm(), op.getFormLength(), op.getState(), spec.entries);
   auto perHead =

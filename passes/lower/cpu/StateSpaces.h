@@ -6,6 +6,7 @@
 #include "passes/lower/cpu/SegmentLowering.h"
 #include "passes/lower/cpu/emit/ChunkedScan.h"
 #include "passes/lower/cpu/emit/LongConvolution.h"
+#include "passes/raise/Taps.h"
 
 namespace plexus::compiler {
 
@@ -16,6 +17,22 @@ inline mlir::ssm::Form formOf(const SegmentLowering &segment, std::optional<mlir
   if (state && segment.options().products == Products::Generated)
     return mlir::ssm::Form::Recurrent;
   return form.value_or(mlir::ssm::Form::Recurrent);
+}
+
+/// Whether the states of all runs of `op`'s segment are too large to stay in the caches until the
+/// next token.
+inline bool outgrowsCaches(mlir::Operation *op, mlir::Value state) {
+  if (!state)
+    return false;
+  constexpr int64_t kCaches = int64_t(8) << 20;
+  auto segment = op->getParentOfType<mlir::plx::SegmentOp>();
+  llvm::StringRef name = segment.getSymName();
+  name.consume_back(kTappedSuffix);
+  int64_t runs = 0;
+  segment->getParentOfType<mlir::ModuleOp>().walk(
+      [&](mlir::plx::RunOp run) { runs += run.getSegment() == name; });
+  auto shape = mlir::cast<mlir::plx::CarryType>(state.getType()).getShape();
+  return runs * mlir::ShapedType::getNumElements(shape) * int64_t(sizeof(float)) >= kCaches;
 }
 
 /// A convolution of the rows of `input` [T, channels], with buffers of its own to work in.

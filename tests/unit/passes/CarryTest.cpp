@@ -12,19 +12,26 @@
 namespace plexus::compiler::test {
 namespace {
 
-/// Slots of two states each, with what no one wrote being NaN.
+/// Slots of two states each, with what no one wrote being NaN; aligned as the runtime's are.
 class Slots {
 public:
-  uint8_t *fresh(float value) {
-    memory.emplace_back(3 * kSlotFloats, value);
-    return reinterpret_cast<uint8_t *>(memory.back().data());
-  }
-  uint8_t *random(unsigned seed) {
-    memory.push_back(randomRows(3, kSlotFloats, seed));
-    return reinterpret_cast<uint8_t *>(memory.back().data());
-  }
+  uint8_t *fresh(float value) { return keep(Floats(3 * kSlotFloats, value)); }
+  uint8_t *random(unsigned seed) { return keep(randomRows(3, kSlotFloats, seed)); }
 
 private:
+  uint8_t *keep(Floats floats) {
+    constexpr size_t kLine = 64;
+    size_t size = floats.size() * sizeof(float);
+    floats.resize(floats.size() + kLine / sizeof(float));
+    memory.push_back(std::move(floats));
+    Floats &kept = memory.back();
+    size_t past = reinterpret_cast<uintptr_t>(kept.data()) % kLine;
+    auto *begin = reinterpret_cast<uint8_t *>(kept.data());
+    if (past != 0)
+      std::memmove(begin + kLine - past, begin, size);
+    return begin + (kLine - past) % kLine;
+  }
+
   std::deque<Floats> memory;
 };
 
@@ -180,6 +187,19 @@ const Case kCases[] = {
         %y3 = ssm.delta_rule %q3, %kn, %v3, %a, %b, %r, %d, %batch STATE FORM : (tensor<?x1x23xf32>, tensor<?x1x23xf32>, tensor<?x2x80xf32>, tensor<?x2xf32>, tensor<?x2xf32>, tensor<2xf32>, tensor<2xf32>, !plx.batchTYPE) -> tensor<?x2x80xf32>
         %y = plx.reshape %y3 : tensor<?x2x80xf32> -> tensor<?x160xf32>)",
      160, "!plx.carry<2 x 23 x 80>"},
+    {"SsdWhole", 2 * 32 + 2 + 2 * 5, 2 * 5 * 32,
+     "plx.weight @a : tensor<2xf32> = #plx.offset<-1.0, #plx.source<\"a\">>\n",
+     R"(%a = plx.param @a : tensor<2xf32>
+        %i2 = plx.slice %x from 0 size 64 : tensor<?x76xf32> -> tensor<?x64xf32>
+        %in = plx.reshape %i2 : tensor<?x64xf32> -> tensor<?x2x32xf32>
+        %delta = plx.slice %x from 64 size 2 : tensor<?x76xf32> -> tensor<?x2xf32>
+        %b2 = plx.slice %x from 66 size 5 : tensor<?x76xf32> -> tensor<?x5xf32>
+        %b = plx.reshape %b2 : tensor<?x5xf32> -> tensor<?x1x5xf32>
+        %c2 = plx.slice %x from 71 size 5 : tensor<?x76xf32> -> tensor<?x5xf32>
+        %c = plx.reshape %c2 : tensor<?x5xf32> -> tensor<?x1x5xf32>
+        %o = ssm.ssd %in, %delta, %a, %b, %c, %batch STATE FORM {softplusCOMMA} : (tensor<?x2x32xf32>, tensor<?x2xf32>, tensor<2xf32>, tensor<?x1x5xf32>, tensor<?x1x5xf32>, !plx.batchTYPE) -> tensor<?x2x32xf32>
+        %y = plx.reshape %o : tensor<?x2x32xf32> -> tensor<?x64xf32>)",
+     64, "!plx.carry<2 x 5 x 32>"},
     {"Gru", 36, 12,
      "plx.weight @u : tensor<36x12xf32> = #plx.source<\"u\">\n"
      "plx.weight @b : tensor<36xf32> = #plx.source<\"b\">\n",
@@ -496,6 +516,32 @@ TEST_P(ChunkedForms, PiecesAgreeWithTheWhole) {
     expectNear(stateIn(from, test.state), stateIn(end, test.state));
   }
   EXPECT_EQ(runs[0], runs[1]);
+}
+
+/// Where a model's states outgrow the caches, single tokens store theirs past them: the same bits.
+TEST(LargeStates, AreLeftWithTheSameBits) {
+  for (const char *name : {"SsdWhole", "DeltaRuleWide"}) {
+    const Case &test = caseOf(name);
+    std::string text = textOf(test, true), rows = "tensor<?x" + std::to_string(test.columns);
+    std::string schedule = "plx.schedule @forward(%x: " + rows + "xf32>, %batch: !plx.batch) {\n";
+    int64_t runs = (int64_t(8) << 20) / (test.state * 4) + 1;
+    for (int64_t i = 0; i < runs; ++i)
+      schedule += "%" + std::to_string(i) + " = plx.run @s layer " + std::to_string(i) +
+                  " (%x, %batch) : (" + rows + "xf32>, !plx.batch) -> tensor<?x" +
+                  std::to_string(test.out) + "xf32>\n";
+    schedule += "plx.outputs \"y\" = %0 : tensor<?x" + std::to_string(test.out) + "xf32>\n}\n}\n";
+    CompiledSegment small(text, Path::Fast),
+        large(text.substr(0, text.rfind('}')) + schedule, Path::Fast);
+    Slots slots;
+    std::vector<uint8_t *> from{slots.random(1), slots.random(2), slots.random(3)}, one, two;
+    for (int i = 0; i < 3; ++i)
+      one.push_back(slots.fresh(NAN)), two.push_back(slots.fresh(NAN));
+    Floats x = randomRows(5, test.columns, 5);
+    EXPECT_EQ(small(chain({1, 3, 1}, from, one), {x})[0],
+              large(chain({1, 3, 1}, from, two), {x})[0]);
+    for (int i = 0; i < 3; ++i)
+      EXPECT_EQ(stateIn(one[i], test.state), stateIn(two[i], test.state));
+  }
 }
 
 /// A scan goes on from a state and leaves one.

@@ -21,12 +21,48 @@ Slot slotOf(const Code &code, const CarryFields &fields, Value array, Value toke
           byteOffset(code.builder, code.loc, pointer, fields.layerOffset)};
 }
 
+/// Prefetches the line of an element.
+void askFor(const Code &code, const Slot &slot, Value element) {
+  code.make<LLVM::Prefetch>(elementAddress(code, slot.start, element), /*rw=*/0, /*hint=*/3,
+                            /*cache=*/1);
+}
+
 /// Tokens [begin, end) of a sequence.
 std::pair<Value, Value> bordersOf(const Code &code, const CarryFields &fields, Value sequence) {
   auto border = [&](Value number) {
     return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
   };
   return {border(sequence), border(code.add(sequence, 1))};
+}
+
+/// Whether [begin, end) is one token, where that makes a difference.
+Value isAlone(const Code &code, const CarryFields &fields, Value begin, Value end) {
+  if (!fields.streams)
+    return {};
+  return code.make<arith::CmpIOp>(arith::CmpIPredicate::eq, code.sub(end, begin), code.index(1));
+}
+
+/// Emits stores to a slot: `put` gets how a vector is stored.
+using Store = llvm::function_ref<void(Value value, Value address)>;
+void storing(const Code &code, const CarryFields &fields, const Slot &slot, Value alone,
+             llvm::function_ref<void(Store)> put) {
+  auto plain = [&] { put([&](Value value, Value address) { storeAt(code, value, address); }); };
+  if (!fields.streams || !alone)
+    return plain();
+  constexpr int64_t kLine = 64;
+  Value address = code.make<LLVM::PtrToIntOp>(code.builder.getI64Type(), slot.start);
+  Value aligned = code.make<arith::CmpIOp>(arith::CmpIPredicate::eq,
+                                           code.rem(code.toIndex(address), kLine), code.index(0));
+  code.ifElse(
+      code.make<arith::AndIOp>(alone, aligned),
+      [&] {
+        put([&](Value value, Value address) {
+          int64_t bytes = cast<VectorType>(value.getType()).getNumElements() * sizeof(float);
+          code.make<LLVM::StoreOp>(value, address, /*alignment=*/std::min(bytes, kLine),
+                                   /*isVolatile=*/false, /*isNonTemporal=*/true);
+        });
+      },
+      plain);
 }
 
 /// A block between its buffer and the slots of the batch.
@@ -41,34 +77,48 @@ struct BlockMover {
     });
   }
   void load(Value token) const {
-    inSlot(fields.batch.carryFrom, token, [&](Value address, Value place) {
-      code.storeVector(loadAt(code, block.type, address), block.buffer, {place});
-    });
-  }
-  void store(Value token) const {
-    inSlot(fields.batch.carryTo, token, [&](Value address, Value place) {
-      storeAt(code, code.loadVector(block.type, block.buffer, {place}), address);
-    });
-  }
-
-private:
-  void forRows(llvm::function_ref<void(Value element, Value place)> body) const {
-    code.loop(0, block.rows, 1, [&](Value row) {
-      body(code.add(block.element, code.mul(row, block.stride)), code.mul(row, block.lanes));
-    });
-  }
-  void inSlot(Value array, Value token,
-              llvm::function_ref<void(Value address, Value place)> body) const {
     if (!fields.layerOffset)
       return;
-    Slot slot = slotOf(code, fields, array, token);
+    Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
     code.ifElse(
         slot.absent, [] {},
         [&] {
           forRows([&](Value element, Value place) {
-            body(elementAddress(code, slot.start, element), place);
+            Value loaded = loadAt(code, block.type, elementAddress(code, slot.start, element));
+            code.storeVector(loaded, block.buffer, {place});
+            prefetch(slot, element);
           });
         });
+  }
+  void store(Value token, Value alone = {}) const {
+    if (!fields.layerOffset)
+      return;
+    Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
+    code.ifElse(
+        slot.absent, [] {},
+        [&] {
+          storing(code, fields, slot, alone, [&](Store put) {
+            forRows([&](Value element, Value place) {
+              put(code.loadVector(block.type, block.buffer, {place}),
+                  elementAddress(code, slot.start, element));
+            });
+          });
+        });
+  }
+
+private:
+  void prefetch(const Slot &slot, Value element) const {
+    if (!block.ahead || !fields.streams)
+      return;
+    Value next = code.add(element, block.ahead);
+    constexpr int64_t kLine = 16;
+    for (int64_t i = 0; i < block.type.getNumElements(); i += kLine)
+      askFor(code, slot, code.add(next, i));
+  }
+  void forRows(llvm::function_ref<void(Value element, Value place)> body) const {
+    code.loop(0, block.rows, 1, [&](Value row) {
+      body(code.add(block.element, code.mul(row, block.stride)), code.mul(row, block.lanes));
+    });
   }
 };
 
@@ -133,36 +183,40 @@ Code::Values loadPieces(const Code &code, const CarryFields &fields, Value token
 }
 
 void storePieces(const Code &code, const CarryFields &fields, Value token,
-                 llvm::ArrayRef<CarryPiece> pieces, ValueRange next) {
+                 llvm::ArrayRef<CarryPiece> pieces, ValueRange next, Value alone) {
   if (!fields.layerOffset)
     return;
   Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
   code.ifElse(
       slot.absent, [] {},
       [&] {
-        for (auto [piece, value] : llvm::zip(pieces, next))
-          storeAt(code, value, elementAddress(code, slot.start, piece.element));
+        storing(code, fields, slot, alone, [&](Store put) {
+          for (auto [piece, value] : llvm::zip(pieces, next))
+            put(value, elementAddress(code, slot.start, piece.element));
+        });
       });
 }
 
-void prefetchPieces(const Code &code, const CarryFields &fields, Value token,
-                    llvm::ArrayRef<CarryPiece> pieces, int64_t elements) {
+void prefetchPieces(const Code &code, const CarryFields &fields, Value sequence,
+                    llvm::ArrayRef<CarryPiece> pieces, Value elements) {
   if (!fields.layerOffset)
     return;
-  Slot slot = slotOf(code, fields, fields.batch.carryFrom, token);
-  code.ifElse(
-      slot.absent, [] {},
-      [&] {
-        for (const CarryPiece &piece : pieces)
-          code.make<LLVM::Prefetch>(
-              elementAddress(code, slot.start, code.add(piece.element, elements)), /*rw=*/0,
-              /*hint=*/3, /*cache=*/1);
-      });
+  auto [begin, end] = bordersOf(code, fields, sequence);
+  code.ifThen(code.less(begin, end), [&, begin = begin] {
+    Slot slot = slotOf(code, fields, fields.batch.carryFrom, begin);
+    code.ifElse(
+        slot.absent, [] {},
+        [&] {
+          for (const CarryPiece &piece : pieces)
+            askFor(code, slot, code.add(piece.element, elements));
+        });
+  });
 }
 
 void forTokensOf(const Code &code, const CarryFields &fields, Value sequence,
                  llvm::ArrayRef<CarryPiece> pieces, bool reverse, CarryStep step) {
   auto [begin, end] = bordersOf(code, fields, sequence);
+  Value alone = isAlone(code, fields, begin, end);
   Code::Values zeros;
   for (const CarryPiece &piece : pieces)
     zeros.push_back(code.constant(piece.type, 0));
@@ -170,7 +224,7 @@ void forTokensOf(const Code &code, const CarryFields &fields, Value sequence,
     Value token =
         reverse ? code.sub(code.add(code.sub(end, number), begin), code.index(1)) : number;
     Code::Values next = step(token, loadPieces(code, fields, token, pieces, last));
-    storePieces(code, fields, token, pieces, next);
+    storePieces(code, fields, token, pieces, next, alone);
     return next;
   });
 }
@@ -178,6 +232,7 @@ void forTokensOf(const Code &code, const CarryFields &fields, Value sequence,
 void forTokensInBlock(const Code &code, const CarryFields &fields, Value sequence,
                       const CarryBlock &block, bool reverse, BlockStep step) {
   auto [begin, end] = bordersOf(code, fields, sequence);
+  Value alone = isAlone(code, fields, begin, end);
   BlockMover mover{code, fields, block};
   mover.clear();
   code.loop(begin, end, 1, [&, begin = begin, end = end](Value number) {
@@ -185,7 +240,7 @@ void forTokensInBlock(const Code &code, const CarryFields &fields, Value sequenc
         reverse ? code.sub(code.add(code.sub(end, number), begin), code.index(1)) : number;
     mover.load(token);
     step(token);
-    mover.store(token);
+    mover.store(token, alone);
   });
 }
 

@@ -12,6 +12,10 @@ namespace plexus::emit {
 struct CarryFields {
   BatchFields batch;
   mlir::Value layerOffset; ///< bytes from a slot's start to this state's part; null: no state
+  /// What a run of one token leaves goes past the caches: the states of all layers do not stay
+  /// there until the next token, and a line that is written whole need not be read first. For
+  /// pieces and blocks of whole vectors, that begin at multiples of one.
+  bool streams = false;
 };
 
 /// `state` is an !llvm.ptr to the plx_kv of the state, or null: sequences start from zeros.
@@ -27,14 +31,16 @@ struct CarryPiece {
 /// The pieces where `carry_from` says for `token`, or `last` where it names no slot.
 Code::Values loadPieces(const Code &code, const CarryFields &fields, mlir::Value token,
                         llvm::ArrayRef<CarryPiece> pieces, mlir::ValueRange last);
-/// Stores `next` where `carry_to` says for `token`, if anywhere.
+/// Stores `next` where `carry_to` says for `token`, if anywhere. `alone`: whether the sequence has
+/// no other token (i1), or null.
 void storePieces(const Code &code, const CarryFields &fields, mlir::Value token,
-                 llvm::ArrayRef<CarryPiece> pieces, mlir::ValueRange next);
+                 llvm::ArrayRef<CarryPiece> pieces, mlir::ValueRange next, mlir::Value alone = {});
 
-/// Asks the memory for the lines that pieces `elements` further on are in, where they are loaded
-/// from for `token`, if from a slot: a step of one token waits for little else.
-void prefetchPieces(const Code &code, const CarryFields &fields, mlir::Value token,
-                    llvm::ArrayRef<CarryPiece> pieces, int64_t elements);
+/// Asks the memory for the lines that pieces `elements` further on are in, where the sequence's
+/// first token is loaded from, if from a slot: a step of one token waits for little else, and rows
+/// that are far apart hide the order of reading from the memory's own prefetchers.
+void prefetchPieces(const Code &code, const CarryFields &fields, mlir::Value sequence,
+                    llvm::ArrayRef<CarryPiece> pieces, mlir::Value elements);
 
 /// Calls `step` for each token of sequence `sequence` in order (with `reverse`, from the last one)
 /// with the pieces of the state that the token starts from; the pieces that it returns are stored
@@ -53,6 +59,7 @@ struct CarryBlock {
   mlir::VectorType type;
   mlir::Value buffer;
   int64_t lanes;
+  mlir::Value ahead = {}; ///< Elements to the block that is next: it is asked for; or null.
 };
 
 /// As forTokensOf, with a block in place of pieces: `step` reads and writes its buffer.

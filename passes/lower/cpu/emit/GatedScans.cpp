@@ -92,7 +92,11 @@ public:
     Value state = code.stackBuffer(depth * (whole > 0 ? wide : lanes), code.builder.getF32Type());
     auto columns = [&](Value column, VectorType type, int64_t apart) {
       Value first = code.add(code.mul(head, depth * width), column);
-      CarryBlock block{first, width, depth, type, state, apart};
+      int64_t size = type.getNumElements();
+      Value isLast = code.less(code.index(width - 2 * size), column);
+      Value ahead =
+          code.select(isLast, code.sub(code.index(depth * width), column), code.index(size));
+      CarryBlock block{first, width, depth, type, state, apart, ahead};
       forTokensInBlock(code, fields, sequence, block, /*reverse=*/false,
                        [&](Value token) { step(token, column, type, block); });
     };
@@ -189,7 +193,9 @@ void emitDeltaRule(OpBuilder &builder, Location loc, const Isa &isa,
                    const DeltaRuleOperands &operands) {
   Code code{builder, loc};
   CarryFields fields = loadCarry(builder, loc, operands.batch, operands.state);
-  int64_t heads = cast<MemRefType>(operands.value.getType()).getDimSize(1);
+  auto value = cast<MemRefType>(operands.value.getType());
+  int64_t heads = value.getDimSize(1);
+  fields.streams = operands.streams && value.getDimSize(2) % isa.lanes() == 0;
   code.parallel(code.mul(fields.batch.sequences, heads), [&](Value item) {
     outsideChains(code, fields, code.div(item, heads), operands.chunkedFrom, [&] {
       code.stackScope([&] { DeltaHead(code, operands, fields, item, isa.lanes()).emit(); });

@@ -29,6 +29,7 @@ struct DeltaRuleOperands {
   mlir::Value query, key, value, step, beta, rate, stepBias, batch, state, out;
   float betaScale = 1;
   bool accumulate = false;
+  bool streams = false;    ///< See CarryFields.
   int64_t chunkedFrom = 0; ///< Chains of so many tokens are left out; 0: none.
 };
 /// Emits a parallel loop over sequences and heads. The columns of a head's state are independent of

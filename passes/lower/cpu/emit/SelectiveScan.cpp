@@ -60,16 +60,11 @@ struct Group : Column {
     return made;
   }
 
-  /// What a column some way behind this one reads: rows are far apart, which hides the order of
-  /// reading from the memory's own prefetchers.
+  /// What a column some way behind this one reads.
   void prefetch(const CarryFields &fields, Value sequence,
                 llvm::ArrayRef<CarryPiece> pieces) const {
-    int64_t ahead = kAhead * type.getNumElements();
-    auto border = [&](Value number) {
-      return loadI32(code.builder, code.loc, fields.batch.tokenBegin, number);
-    };
-    Value token = border(sequence), end = border(code.add(sequence, 1));
-    code.ifThen(code.less(token, end), [&] { prefetchPieces(code, fields, token, pieces, ahead); });
+    Value ahead = code.index(kAhead * type.getNumElements());
+    prefetchPieces(code, fields, sequence, pieces, ahead);
     for (int64_t i = 0; i < count; ++i)
       code.make<memref::PrefetchOp>(operands.rate, ValueRange{row(i), code.add(channel, ahead)},
                                     /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
@@ -109,6 +104,7 @@ void emitSelectiveScan(OpBuilder &builder, Location loc, const Isa &isa,
                        const SelectiveScanSpec &spec, const SelectiveScanOperands &operands) {
   Code code{builder, loc};
   CarryFields fields = loadCarry(builder, loc, operands.batch, operands.state);
+  fields.streams = spec.streams && spec.channels % isa.lanes() == 0;
   forChannelBlocks(code, fields.batch.sequences, spec.channels, isa.lanes(), 1,
                    [&](Value sequence, Value channel, llvm::ArrayRef<VectorType> types) {
                      Column column{code, spec, operands, channel, types[0]};

@@ -10,6 +10,7 @@ struct SelectiveScanSpec {
   int64_t channels = 0, entries = 0;
   StepSize step;
   bool reverse = false;
+  bool streams = false; ///< See CarryFields.
 };
 
 /// Operands of `ssm.selective_scan`: memrefs input, delta, out [T, channels], rate [entries,

@@ -66,9 +66,16 @@ void emitColumn(const Code &code, const Isa &isa, const SsdSpec &spec, const Ssd
     skip = code.splat(
         type.getNumElements(),
         code.make<vector::ExtractOp>(loadFloats(code, code.floats(1), operands.skip, {head}), 0));
+  // The next column's part of the state, or that of the next head's first one.
+  Value isLast = code.less(code.index(spec.width - 2 * type.getNumElements()), column);
+  Value ahead = code.select(isLast, code.sub(code.index(spec.entries * spec.width), column),
+                            code.index(type.getNumElements()));
   forEntryGroups(code, isa, spec.entries, 1, [&](Value entry, int64_t count, bool first) {
     Group group{code, spec, operands, head, column, type, entry, count, first};
-    forTokensOf(code, fields, sequence, group.pieces(), spec.reverse,
+    llvm::SmallVector<CarryPiece> pieces = group.pieces();
+    if (fields.streams)
+      prefetchPieces(code, fields, sequence, pieces, ahead);
+    forTokensOf(code, fields, sequence, pieces, spec.reverse,
                 [&](Value token, ValueRange last) { return group.step(token, last, skip); });
   });
 }
@@ -97,6 +104,7 @@ void emitSsd(OpBuilder &builder, Location loc, const Isa &isa, const SsdSpec &sp
              const SsdOperands &operands) {
   Code code{builder, loc};
   CarryFields fields = loadCarry(builder, loc, operands.batch, operands.state);
+  fields.streams = spec.streams && spec.width % isa.lanes() == 0;
   int64_t lanes = isa.lanes(), columns = spec.width / lanes, rest = spec.width % lanes;
   auto forHeads = [&](int64_t blocks, int64_t begin, VectorType type) {
     code.parallel(code.mul(fields.batch.sequences, spec.heads * blocks), [&](Value item) {

@@ -10,6 +10,7 @@ struct SsdSpec {
   int64_t heads = 0, width = 0, groups = 0, entries = 0;
   StepSize step;
   bool reverse = false;
+  bool streams = false;    ///< See CarryFields.
   int64_t chunkedFrom = 0; ///< Chains of so many tokens are left out; 0: none.
 };
 

@@ -61,3 +61,25 @@ plx.model @m {
     plx.return %y : tensor<?x2x32xf32>
   }
 }
+
+// -----
+
+// States of 8 MiB: a single token leaves its own past the caches, where the slot is aligned, and asks
+// for the next column's.
+// CHECK-LABEL: func.func private @large
+// CHECK: "llvm.intr.prefetch"
+// CHECK: llvm.store {{.*}}nontemporal
+plx.model @m {
+  plx.weight @a : tensor<64xf32> = #plx.source<"a">
+  plx.state @h kind = replace : !plx.carry<64 x 512 x 64>
+  plx.segment @large(%x: tensor<?x64x64xf32>, %d: tensor<?x64xf32>, %b: tensor<?x1x512xf32>, %batch: !plx.batch) -> tensor<?x64x64xf32> {
+    %a = plx.param @a : tensor<64xf32>
+    %h = plx.get_state @h : !plx.carry<64 x 512 x 64>
+    %y = ssm.ssd %x, %d, %a, %b, %b, %batch state %h form recurrent {softplus} : (tensor<?x64x64xf32>, tensor<?x64xf32>, tensor<64xf32>, tensor<?x1x512xf32>, tensor<?x1x512xf32>, !plx.batch, !plx.carry<64 x 512 x 64>) -> tensor<?x64x64xf32>
+    plx.return %y : tensor<?x64x64xf32>
+  }
+  plx.schedule @forward(%x: tensor<?x64x64xf32>, %d: tensor<?x64xf32>, %b: tensor<?x1x512xf32>, %batch: !plx.batch) {
+    %0 = plx.run @large layer 0 (%x, %d, %b, %batch) : (tensor<?x64x64xf32>, tensor<?x64xf32>, tensor<?x1x512xf32>, !plx.batch) -> tensor<?x64x64xf32>
+    plx.outputs "y" = %0 : tensor<?x64x64xf32>
+  }
+}
