@@ -32,6 +32,18 @@ Value pairDot(const Code &code, Value x, Value w, Value sum) {
   return code.make<vector::ExtractStridedSliceOp>(result, int64_t(0), lanes, int64_t(1));
 }
 
+Value roundToPairs(const Code &code, Value first, Value second) {
+  constexpr int64_t kLanes = 16;
+  VectorType halves = code.vectorType(2 * kLanes, code.builder.getBF16Type());
+  auto name = code.builder.getStringAttr("llvm.x86.avx512bf16.cvtne2ps2bf16.512");
+  Value behind =
+      code.make<LLVM::CallIntrinsicOp>(halves, name, ValueRange{second, first}).getResult(0);
+  llvm::SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < kLanes; ++lane)
+    order.append({lane, kLanes + lane});
+  return code.make<vector::ShuffleOp>(behind, behind, order);
+}
+
 std::pair<Value, Value> widenPairs(const Code &code, Value pairs) {
   // bf16 is the upper half of f32.
   auto type = cast<VectorType>(pairs.getType());

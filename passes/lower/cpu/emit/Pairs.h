@@ -12,6 +12,10 @@ namespace plexus::emit {
 /// hold as many pairs, as i32. Only where isa.bf16Dot.
 mlir::Value pairDot(const Code &code, mlir::Value x, mlir::Value w, mlir::Value sum);
 
+/// Two vectors of 16 f32 rounded to bf16, ties to even, as pairs lane by lane: vector<32 x bf16>.
+/// Needs isa.bf16Dot.
+mlir::Value roundToPairs(const Code &code, mlir::Value first, mlir::Value second);
+
 /// The f32 vectors {first of each pair, second of each pair} of pairs as i32.
 std::pair<mlir::Value, mlir::Value> widenPairs(const Code &code, mlir::Value pairs);
 

@@ -1,29 +1,29 @@
 // Generates the decoding of a quantized weight's blocks to a plain form that oneDNN reads.
 #include "passes/lower/cpu/emit/Panel.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/lower/cpu/emit/Pairs.h"
 #include "passes/lower/cpu/emit/QuantBlock.h"
 
 using namespace mlir;
 
 namespace plexus::emit {
 
-PanelRows::PanelRows(Code code, bool pairs, Value panel, int64_t depth, int64_t lanes)
-    : code(code), pairs(pairs), lanes(lanes),
-      element(pairs ? Type(code.builder.getBF16Type()) : Type(code.builder.getF32Type())),
-      rows(code.view(panel, code.index(0), depth * kPackedColumns, element)) {}
+PanelRows::PanelRows(Code code, bool pairs, Value panel, int64_t depth)
+    : code(code), pairs(pairs),
+      rows(code.view(panel, code.index(0), depth * kPackedColumns,
+                     pairs ? Type(code.builder.getBF16Type()) : Type(code.builder.getF32Type()))) {}
 
 void PanelRows::store(Value k, Value column, Value value) {
   if (!pairs) {
     code.storeVector(value, rows, {code.add(code.mul(k, kPackedColumns), column)});
     return;
   }
-  value = code.make<arith::TruncFOp>(code.vectorType(lanes, element), value);
   if (!even) {
     even = value;
     evenK = k;
     return;
   }
-  Value both = code.make<vector::InterleaveOp>(even, value);
+  Value both = roundToPairs(code, even, value);
   // [k / 2][64][2]
   code.storeVector(both, rows, {code.add(code.mul(evenK, kPackedColumns), code.mul(column, 2))});
   even = {};
@@ -35,7 +35,7 @@ void emitPanel(OpBuilder &builder, Location loc, const Isa &isa, const PanelSpec
   Code code{builder, loc};
   int64_t lanes = isa.lanes();
   QuantBlock reader(code, spec.form, spec.k, weight, lanes);
-  PanelRows rows(code, spec.pairs, panel, spec.blocks * spec.k, lanes);
+  PanelRows rows(code, spec.pairs, panel, spec.blocks * spec.k);
   int64_t group = spec.form.group ? spec.form.group : spec.k;
   Value units = code.index(group / reader.unit());
   code.parallel(count, [&](Value block) {

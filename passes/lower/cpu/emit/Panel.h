@@ -9,9 +9,10 @@ namespace plexus::emit {
 
 /// Some neighbouring blocks of 64 columns of a weight as plain floats.
 struct PanelSpec {
-  PackedForm form;    ///< Of the weight, quantized.
-  int64_t k = 0;      ///< Its rows.
-  bool pairs = false; ///< bf16 in the layout PLX_LAYOUT_BF16; otherwise f32, PLX_LAYOUT_F32.
+  PackedForm form; ///< Of the weight, quantized.
+  int64_t k = 0;   ///< Its rows.
+  /// bf16 in the layout PLX_LAYOUT_BF16, needs isa.bf16Dot; otherwise f32, PLX_LAYOUT_F32.
+  bool pairs = false;
   int64_t blocks = 1; ///< Most blocks of a panel.
 
   /// Bytes of a panel.
@@ -22,10 +23,11 @@ struct PanelSpec {
 
 /// Stores rows of 64 decoded columns, a vector of them at a time: each k as f32, or two neighbours
 /// as one row of bf16 pairs.
+/// Pairs need isa.bf16Dot.
 class PanelRows {
 public:
   /// `panel`: memref<?xi8> with room for `depth` k of 64 columns; the first row begins at k 0.
-  PanelRows(Code code, bool pairs, mlir::Value panel, int64_t depth, int64_t lanes);
+  PanelRows(Code code, bool pairs, mlir::Value panel, int64_t depth);
 
   /// Vectors of a column come in the order of k, beginning at an even one.
   void store(mlir::Value k, mlir::Value column, mlir::Value value);
@@ -33,8 +35,6 @@ public:
 private:
   Code code;
   bool pairs;
-  int64_t lanes;
-  mlir::Type element;
   mlir::Value rows, even, evenK;
 };
 

@@ -308,7 +308,7 @@ void ProductEmitter::decodePanel(Value block, Value begin, Value end) {
     QuantBlock::Record record = reader.record(block, index);
     code.loop(0, kBlock, lanes, [&](Value column) {
       if (dots) {
-        PanelRows rows(code, /*pairs=*/true, panelBytes, panelDepth, lanes);
+        PanelRows rows(code, /*pairs=*/true, panelBytes, panelDepth);
         reader.decode(record, first, units, column, [&](Value k, Value element) {
           rows.store(code.add(origin, k), column, element);
         });

@@ -66,9 +66,9 @@ plx.model @e {
 // Many rows decode panels of bf16 pairs, for generated code or oneDNN.
 // AVX512-LABEL: func.func private @quantized(
 // AVX512-SAME: pairs of bf16, by oneDNN where it has a matrix unit
-// AVX512: vector.interleave {{.*}} : vector<16xbf16>
+// AVX512: llvm.call_intrinsic "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
 // AVX512: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"
-// AVX512: vector.interleave {{.*}} : vector<16xbf16>
+// AVX512: llvm.call_intrinsic "llvm.x86.avx512bf16.cvtne2ps2bf16.512"
 // AVX512: llvm.call %
 // AVX512: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"
 plx.model @q {
