@@ -27,6 +27,8 @@ constexpr int64_t kManyIntegerRows = 96;
 constexpr int64_t kHeldRows = 6, kHeldSums = 12;
 /// k that such tiles take at a time: the columns of a block of so many lie in the first level.
 constexpr int64_t kHeldDepth = 256;
+/// Lines of the next such columns that a step of a tile asks for.
+constexpr int64_t kHeldLines = 8;
 /// Rows of a tile of the few.
 constexpr int64_t kWideRows = 8, kNarrowRows = 4;
 /// Bytes ahead of the record that is being read that are asked for: what comes while memory takes
@@ -74,6 +76,7 @@ private:
   void roundStep(Value row, Value step, int64_t columns, Value words);
   void emitBlock(Value block, const BlockSums &sums);
   void emitHeldBlock(Value block, const BlockSums &sums);
+  void prefetchHeld(Value block, Value row, Value column, Value begin, Value step);
   Code::Values loadSums(const BlockSums &sums, int64_t rows, int64_t vectors, Value row,
                         Value column) const;
   void storeSums(llvm::ArrayRef<Value> values, const BlockSums &sums, int64_t rows, int64_t vectors,
@@ -99,6 +102,7 @@ private:
   Value rowView(Value row, Type type) const {
     return code.view(operands.scratch, code.mul(row, layout.bytes), layout.bytes / 4, type);
   }
+  int64_t heldSteps() const { return std::max<int64_t>(1, kHeldDepth / layout.step); }
   int64_t tileVectors(int64_t rows) const {
     uint64_t budget = isa.vectorRegisters / 2;
     return std::min<int64_t>(kBlock / lanes, llvm::bit_floor(budget / rows));
@@ -231,7 +235,7 @@ Code::Values IntegerEmitter::viewsOf(const BlockSums &sums, int64_t rows, Value 
 /// tile of rows.
 void IntegerEmitter::emitHeldBlock(Value block, const BlockSums &sums) {
   fillZero(code, isa, sums);
-  int64_t chunk = std::max<int64_t>(1, kHeldDepth / layout.step);
+  int64_t chunk = heldSteps();
   code.loop(0, layout.steps, chunk, [&](Value begin) {
     Value end = code.min(code.add(begin, chunk), code.index(layout.steps));
     code.rowTiles(sums.rows, kHeldRows, [&](int64_t rows, Value row) {
@@ -245,6 +249,8 @@ void IntegerEmitter::emitHeldBlock(Value block, const BlockSums &sums) {
           QuantBlock::Record record = recordOf(block, step);
           Tile tile = multiplyStep(record, step, views, vectors, column);
           addStep(next, tile, record, step, views, vectors, column);
+          if (rows == kHeldRows)
+            prefetchHeld(block, row, column, begin, step);
           return next;
         });
         storeSums(held, sums, rows, vectors, row, column);
@@ -252,6 +258,23 @@ void IntegerEmitter::emitHeldBlock(Value block, const BlockSums &sums) {
     });
   });
   emitProductEpilogue(code, isa, spec, epilogue, block, sums);
+}
+
+/// Asks for a share of what comes behind the steps from `begin`; the first tiles ask for all of it.
+void IntegerEmitter::prefetchHeld(Value block, Value row, Value column, Value begin, Value step) {
+  const PackedGeometry &place = reader.geometry();
+  int64_t chunk = heldSteps(), width = kHeldSums / kHeldRows * lanes, share = 64 * kHeldLines;
+  int64_t chunkBytes = place.blockBytes * chunk * layout.step / place.paddedK;
+  int64_t tileBytes = chunk * (kBlock / width) * share;
+  int64_t tiles = llvm::divideCeil(chunkBytes, tileBytes);
+  Value next = code.add(code.mul(block, place.blockBytes),
+                        code.mul(code.add(code.div(begin, chunk), 1), chunkBytes));
+  Value tile = code.min(code.div(row, kHeldRows), code.index(tiles - 1));
+  Value turn = code.add(code.mul(code.sub(step, begin), kBlock / width), code.div(column, width));
+  Value first = code.add(next, code.add(code.mul(tile, tileBytes), code.mul(turn, share)));
+  for (int64_t line = 0; line < share; line += 64)
+    code.make<memref::PrefetchOp>(operands.weight, ValueRange{code.add(first, line)},
+                                  /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }
 
 /// Few rows. Four of them or less take a step of the weights after the other. Eight, where

@@ -23,6 +23,8 @@ constexpr int64_t kFewChunk = 32, kAhead = 16384;
 constexpr int64_t kManyChunk = 256, kManyRows = 192;
 /// Rows of one pass with pairs, which read a panel twice as fast: more share its decoding.
 constexpr int64_t kManyPairRows = 512;
+/// Lines of the next chunk's weights that a pair of k asks for.
+constexpr int64_t kManyLines = 2;
 /// k of a panel for few rows: it stays in L1.
 constexpr int64_t kFewPanel = 64;
 
@@ -75,7 +77,7 @@ private:
                         Code::Values sums);
   Code::Values widen(Value packed);
   Value activation(const Source &source, Value row, Value unit, int64_t part);
-  void prefetchRows(Value row, Value unit);
+  void prefetchMany(Value row, Value unit);
   void prefetch(const Source &source, int64_t vectors, Value unit, int64_t unrolled);
 
   Source packedBlock(Value block) const;
@@ -83,6 +85,7 @@ private:
   int64_t tileVectors(int64_t rows) const;
   int64_t panelWidth() const { return tileVectors(kTileRows) * lanes; }
   bool usesPanel(bool many) const;
+  int64_t chunkBytes() const { return geometry.blockBytes * kManyChunk / geometry.paddedK; }
   /// Elements of one block of 64 columns, and bytes of one; plain forms only.
   int64_t blockElements() const { return geometry.paddedK / unitK * kBlock; }
   int64_t elementBytes() const { return spec.form.info().bits * unitK / 8; }
@@ -102,6 +105,7 @@ private:
   Type packedElement;
   Value weight; ///< the packed weight as a flat memref of elements
   PairRows pairs;
+  Value nextChunk;  ///< of many pairs: where the weights of the next k begin, about; bytes
   Value sums;       ///< [rows][64] f32, on the stack
   Value panel;      ///< [64 / width][panelDepth][width] f32, or [panelDepth / 2][64] pairs; stack
   Value panelBytes; ///< the same, of pairs
@@ -223,8 +227,11 @@ void ProductEmitter::emitBlock(Value block, Value first, Value rowCount, int64_t
     fillZero(code, isa, block64);
     code.loop(0, spec.k, chunk, [&](Value begin) {
       Value end = code.min(code.add(begin, chunk), code.index(spec.k));
-      if (many && dots)
+      if (many && dots) {
         pairs = strip(begin, first);
+        nextChunk = code.add(code.mul(block, geometry.blockBytes),
+                             code.mul(code.add(code.div(begin, chunk), 1), chunkBytes()));
+      }
       if (paneled)
         emitPanel(block, begin, end, rowCount);
       else
@@ -353,7 +360,7 @@ void ProductEmitter::emitTile(const Source &source, int64_t rows, int64_t vector
       if (source.ahead)
         prefetch(source, vectors, current, u);
       if (source.many && rows == kTileRows)
-        prefetchRows(row, current);
+        prefetchMany(row, current);
     }
     return next;
   });
@@ -412,13 +419,24 @@ Code::Values ProductEmitter::multiply(const Source &source, int64_t rows, int64_
   return tile;
 }
 
-/// Asks for a share of the next tile's activations and sums, which follow this tile's.
-void ProductEmitter::prefetchRows(Value row, Value unit) {
-  int64_t tile = kTileRows * pairs.stride, units = kManyChunk / 2;
-  Value turn = code.sub(unit, pairs.origin);
-  Value next =
-      code.add(code.mul(code.add(row, kTileRows), pairs.stride), code.mul(turn, tile / units));
-  code.make<memref::PrefetchOp>(pairs.memref, ValueRange{next}, false, 3, true);
+/// Asks for a share of the next tile's activations, which follow this tile's, and of the next
+/// chunk's weights, all of which the first tiles ask for.
+void ProductEmitter::prefetchMany(Value row, Value unit) {
+  constexpr int64_t kUnits = kManyChunk / 2, kLine = 64;
+  auto ask = [&](Value memref, Value place, int level) {
+    code.make<memref::PrefetchOp>(memref, ValueRange{place}, /*isWrite=*/false, level,
+                                  /*isDataCache=*/true);
+  };
+  Value turn = code.sub(unit, pairs.origin),
+        next = code.mul(code.add(row, kTileRows), pairs.stride);
+  ask(pairs.memref, code.add(next, code.mul(turn, kTileRows * pairs.stride / kUnits)), 3);
+  int64_t tileBytes = kUnits * kManyLines * kLine,
+          tiles = llvm::divideCeil(chunkBytes(), tileBytes);
+  Value tile = code.min(code.div(row, kTileRows), code.index(tiles - 1));
+  Value place =
+      code.add(nextChunk, code.add(code.mul(tile, tileBytes), code.mul(turn, kManyLines * kLine)));
+  for (int64_t line = 0; line < kManyLines; ++line)
+    ask(operands.weight, code.add(place, line * kLine), 2);
 }
 
 /// Asks for the next chunk's lines in the order of memory, whatever the order of this chunk's
