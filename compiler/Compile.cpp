@@ -69,6 +69,14 @@ Expected<CompiledCode> obtainCode(const Prepared &prepared, const ModelSource &s
   return generate(prepared, options, isas, key, progress, stats);
 }
 
+/// Names what rounded weights depend on beside their sources and forms.
+std::string roundingKey(const CompileOptions &options) {
+  std::string calibration = options.calibration ? options.calibration->key() : "";
+  return options.ranges.kind == RangeRule::Mse
+             ? calibration
+             : "ranges " + options.ranges.spelling() + " " + calibration;
+}
+
 std::string irText(const Prepared &prepared) {
   std::string text;
   llvm::raw_string_ostream out(text);
@@ -204,8 +212,8 @@ Expected<CompileResult> compileThroughCache(const ModelSource &source, CompileOp
   PLX_ASSIGN(auto best, bestIsa());
   PLX_ASSIGN(auto isas, chooseIsas(options, std::move(best)));
   PLX_ASSIGN(Prepared prepared, prepare(source, options, stats));
-  std::string weights = weightsKey(prepared.model, prepared.plan, source.tensors,
-                                   options.calibration ? options.calibration->key() : "");
+  std::string weights =
+      weightsKey(prepared.model, prepared.plan, source.tensors, roundingKey(options));
   // The rest of the artifact is data: tokenizer, template and what the front end says of the model.
   std::string data = KeyHasher()
                          .add(codeKeyOf(prepared, source, options, isas))

@@ -44,6 +44,7 @@ struct CompileOptions {
   /// runs for what is run here.
   std::vector<std::string> isas;
   int packThreads = 2;
+  RangeRule ranges; ///< Of weights that are rounded.
   /// Says how quantized weights are rounded, where given.
   std::shared_ptr<Calibration> calibration;
   /// Code is looked up and kept here, where given.

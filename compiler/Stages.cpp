@@ -111,21 +111,23 @@ Status pack(const Prepared &prepared, const ModelSource &source, WeightSink &sin
   PhaseTimer timer(stats.pack);
   PackOptions packing;
   packing.threads = options.packThreads;
+  packing.ranges = options.ranges;
   if (progress)
     packing.progress = [&](uint64_t done, uint64_t total) { return progress("pack", done, total); };
   stats.weightBytes = prepared.plan.program.weightsSize();
   if (options.calibration) {
-    std::set<std::string> rounded;
+    std::map<std::string, int64_t> rounded;
     for (const PackJob &job : prepared.plan.jobs)
       if (job.info.quantized)
-        rounded.insert(job.info.name);
+        rounded[job.info.name] = job.info.shape[1];
     PLX_RETURN_IF_ERROR(options.calibration->measure(rounded).at("calibration"));
     if (options.calibration->scales()) {
-      PLX_ASSIGN(auto factors,
-                 findFactors(prepared.model, prepared.plan, JoinedTensors(source.tensors),
-                             [&](const WeightInfo &info) {
-                               return options.calibration->importance(info.name, info.layer);
-                             }));
+      PLX_ASSIGN(auto factors, findFactors(
+                                   prepared.model, prepared.plan, JoinedTensors(source.tensors),
+                                   [&](const WeightInfo &info) {
+                                     return options.calibration->importance(info.name, info.layer);
+                                   },
+                                   options.ranges));
       options.calibration->setFactors(std::move(factors));
     }
     packing.factors = [&](const WeightInfo &info) { return options.calibration->factors(info); };

@@ -45,6 +45,26 @@ static Expected<std::string> joinRules(const std::vector<std::string> &rules) {
   return joined;
 }
 
+/// Fixed ranges are measured, and of inputs as they are without factors.
+static Status checkActivations(const CompileChoices &c) {
+  static constexpr std::array<std::pair<const char *, bool>, 2> known = {
+      {{"dynamic", false}, {"static", true}}};
+  PLX_ASSIGN(bool isStatic, choose("activations", c.activations, known));
+  if (!isStatic)
+    return Status::ok();
+  auto refuse = [](const char *what) {
+    return Status(Code::InvalidArgument, std::string("activations is 'static', which ") + what);
+  };
+  if (c.calibrate.empty())
+    return refuse("takes ranges from samples; --calibrate FILE names some");
+  if (c.compute != "int8")
+    return refuse("is for products of bytes; --compute int8 asks for them");
+  if (c.rounding.starts_with("scale"))
+    return refuse("needs inputs as they were measured, and --rounding scale changes them; "
+                  "compensate is the next best");
+  return Status::ok();
+}
+
 Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   using namespace compiler;
   static constexpr std::array<std::pair<const char *, Compute>, 4> computes = {
@@ -66,6 +86,12 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   PLX_ASSIGN(options.cpu.compute, choose("compute", c.compute, computes));
   PLX_ASSIGN(options.cpu.products, choose("products", c.products, products));
   PLX_ASSIGN(options.cpu.decompose, choose("decompose", c.decompose, decompositions));
+  auto ranges = compiler::RangeRule::parse(c.ranges);
+  if (!ranges)
+    return error(Code::InvalidArgument)
+           << "ranges is '" << c.ranges
+           << "'; known are mse, minmax, percentile and percentile:P with P above 50, up to 100";
+  options.ranges = *ranges;
   if (c.kv != "auto" && !kvFormFromName(c.kv))
     return error(Code::InvalidArgument)
            << "kv is '" << c.kv << "'; known are auto, f32, bf16, int8, int4";
@@ -73,6 +99,7 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   bool exact = c.kv == "auto" && options.cpu.compute == Compute::F32;
   options.model.kv = exact ? "f32" : c.kv;
   options.isas = c.isas;
+  PLX_RETURN_IF_ERROR(checkActivations(c));
   return options;
 }
 

@@ -30,6 +30,8 @@ struct ModelOptions {
   /// How keys and values are kept: f32, bf16, int8, int4; auto is bf16 where products have weights
   /// of fewer than 32 bits.
   std::string kv = "auto";
+  /// Weights whose inputs calibration has given a fixed range (plx-quantize-activations).
+  std::vector<std::string> measured;
   /// Whether what products read is tapped (plx-probe-products).
   bool probes = false;
 };

@@ -179,7 +179,7 @@ def SplitLayers : Pass<"plx-split-layers", "mlir::ModuleOp"> {
 def ProbeProducts : Pass<"plx-probe-products", "mlir::ModuleOp"> {
   let summary = "Taps on what products read, for calibration";
   let description = [{
-    What each product of a weight reads goes through a tap named after the weight, `input.` before it.
+    What each product or convolution of a weight reads goes through a tap named after the weight, `input.` before it.
     Runs behind the merging of projections, so that weights have their final names, and only in the
     model that calibration runs.
 
@@ -193,6 +193,35 @@ def ProbeProducts : Pass<"plx-probe-products", "mlir::ModuleOp"> {
     %y = plx.linear %t, %w : ...
     ```
   }];
+}
+
+def QuantizeActivations : Pass<"plx-quantize-activations", "mlir::ModuleOp"> {
+  let summary = "Fixed 8-bit ranges for what products and convolutions read";
+  let description = [{
+    Where calibration has measured what a weight is multiplied with (`measured`, by name), products with
+    an integer weight of at most 8 bits read it rounded to one scale (`plx.fake_quantize`), and
+    convolutions whose weight `weights` and `keep` want in 8-bit integers become `plx.quantized_conv`,
+    with one scale for each filter. Ranges are weights: one for each layer where the weight is that,
+    `plexus.range.` before its name; those of products are symmetric.
+
+    Before:
+    ```mlir
+    plx.weight @up : tensor<96x64xf32, #plx.packed<q8, group = channel>> = #plx.source<"{layer}.up">
+    %y = plx.fused_linear %x, %w : ...
+    ```
+    After, with `measured=up`:
+    ```mlir
+    plx.weight @range.up : tensor<2xf32> = #plx.source<"plexus.range.symmetric.up.{layer}">
+    %r = plx.param @range.up : tensor<2xf32>
+    %q = plx.fake_quantize %x by %r : tensor<?x64xf32>, tensor<2xf32>
+    %y = plx.fused_linear %q, %w : ...
+    ```
+  }];
+  let options = [ListOption<"measured", "measured", "std::string",
+                            "Names of the weights whose inputs have a range">,
+                 Option<"weights", "weights", "std::string", "\"source\"",
+                        "Form of weights, as plx-assign-encodings has it">,
+                 Option<"keep", "keep", "std::string", "\"\"", "Exceptions, likewise">];
 }
 
 def EncodeStates : Pass<"plx-encode-states", "mlir::ModuleOp"> {

@@ -60,8 +60,6 @@ Stages modelStages(const ModelOptions &options) {
   add(stages, createFuseEpilogue());
   add(stages, createFuseMapActivation());
   add(stages, createFuseRope());
-  add(stages, createSpectralConvolutions());
-  add(stages, createBlockConvolutions());
   SplitLayersOptions layers;
   layers.keep = options.keep;
   layers.chosen = options.chosen;
@@ -71,6 +69,15 @@ Stages modelStages(const ModelOptions &options) {
   encodings.keep = options.keep;
   encodings.chosen = options.chosen;
   add(stages, createAssignEncodings(encodings));
+  if (!options.measured.empty()) {
+    QuantizeActivationsOptions activations;
+    activations.measured.assign(options.measured.begin(), options.measured.end());
+    activations.weights = options.weights;
+    activations.keep = options.keep;
+    add(stages, createQuantizeActivations(activations));
+  }
+  add(stages, createSpectralConvolutions());
+  add(stages, createBlockConvolutions());
   EncodeStatesOptions states;
   states.kv = options.kv;
   add(stages, createEncodeStates(states));

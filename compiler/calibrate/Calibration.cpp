@@ -23,14 +23,7 @@ constexpr size_t kGuidesKept = 4;
 /// Of the inputs that one run of a sample gives back.
 constexpr int64_t kProbedBytes = int64_t(256) << 20;
 
-/// A probe of a run: the product's weight and the output's name.
-struct Probe {
-  std::string weight, want;
-  int layer;
-  int64_t depth;
-};
-
-std::vector<Probe> probesOf(const Program &program, const std::set<std::string> &weights) {
+std::vector<Probe> probesOf(const Program &program) {
   std::vector<Probe> probes;
   std::string_view prefix(kProbePrefix.data(), kProbePrefix.size());
   int index = program.findSchedule("forward");
@@ -41,8 +34,7 @@ std::vector<Probe> probesOf(const Program &program, const std::set<std::string> 
     if (!segment.tapped)
       continue;
     for (const Tap &tap : segment.tapped->taps)
-      if (tap.name.starts_with(prefix) && tap.type.rows == Rows::Tokens &&
-          weights.contains(tap.name.substr(prefix.size())))
+      if (tap.name.starts_with(prefix) && tap.type.rows == Rows::Tokens)
         probes.push_back({tap.name.substr(prefix.size()),
                           "taps." + std::to_string(step.layer) + "." + tap.name, step.layer,
                           tap.type.rowElements()});
@@ -118,14 +110,57 @@ Expected<std::shared_ptr<Calibration>> Calibration::open(const ModelSource &sour
   return out;
 }
 
-Status Calibration::measure(const std::set<std::string> &weights) {
+Status Calibration::visit(std::span<const Probe> probes,
+                          const std::function<void(const Probe &, const Tensor &)> &see) const {
+  PLX_ASSIGN(auto session, Session::create(base_));
+  while (!probes.empty()) {
+    std::span<const Probe> some = probes.first(probesAtOnce(probes, samples_));
+    std::vector<std::string> wants;
+    for (const Probe &probe : some)
+      wants.push_back(probe.want);
+    for (const Sample &sample : samples_) {
+      PLX_ASSIGN(auto outputs, runSample(*session, sample, wants));
+      for (size_t i = 0; i < some.size(); ++i)
+        see(some[i], outputs[i].tensor);
+    }
+    probes = probes.subspan(some.size());
+  }
+  return Status::ok();
+}
+
+Expected<std::shared_ptr<const TensorSource>>
+Calibration::measureRanges(const RangeRule &rule, std::vector<std::string> &weights) {
+  std::map<std::pair<std::string, int>, Histogram> seen;
+  PLX_RETURN_IF_ERROR(visit(probesOf(base_->program()), [&](const Probe &probe, const Tensor &x) {
+    seen[{probe.weight, probe.layer}].add(x.as<float>(), x.count());
+  }));
+  inputs_.clear();
+  for (const auto &[key, histogram] : seen) {
+    if (inputs_.empty() || inputs_.back().weight != key.first)
+      inputs_.push_back({key.first, 0, true});
+    InputRange &input = inputs_.back();
+    double error = std::sqrt(histogram.relativeError(histogram.fit(rule, /*isSymmetric=*/false)));
+    input.error = std::max(input.error, error);
+    input.isStatic = input.error <= kMostRangeError;
+  }
+  for (const InputRange &input : inputs_)
+    if (input.isStatic)
+      weights.push_back(input.weight);
+  return std::shared_ptr<const TensorSource>(std::make_shared<RangeTensors>(seen, rule));
+}
+
+Status Calibration::measure(const std::map<std::string, int64_t> &weights) {
   if (options_.rounding == Rounding::Nearest)
     return Status::ok();
-  std::set<std::string> names;
-  for (const std::string &weight : weights)
-    names.insert(nameOfAllLayers(weight).str());
-  std::vector<Probe> probes = probesOf(base_->program(), names);
-  std::erase_if(probes, [&](const Probe &p) { return moments_.contains({p.weight, p.layer}); });
+  std::map<std::string, int64_t> depths;
+  for (const auto &[weight, depth] : weights)
+    depths[nameOfAllLayers(weight).str()] = depth;
+  std::vector<Probe> probes = probesOf(base_->program());
+  std::erase_if(probes, [&](const Probe &p) {
+    auto found = depths.find(p.weight);
+    return found == depths.end() || found->second != p.depth ||
+           moments_.contains({p.weight, p.layer});
+  });
   int64_t bytes = 0;
   for (const Probe &probe : probes)
     bytes += probe.depth * probe.depth * static_cast<int64_t>(sizeof(float));
@@ -133,25 +168,10 @@ Status Calibration::measure(const std::set<std::string> &weights) {
     return error(Code::ResourceExhausted)
            << "moments of the inputs of " << probes.size() << " products take " << bytes
            << " bytes; --rounding nearest needs none";
-  PLX_ASSIGN(auto session, Session::create(base_));
-  size_t count = 0;
-  for (size_t first = 0; first < probes.size(); first += count) {
-    count = probesAtOnce(std::span(probes).subspan(first), samples_);
-    std::vector<std::string> wants;
-    for (size_t i = first; i < first + count; ++i) {
-      wants.push_back(probes[i].want);
-      moments_.try_emplace({probes[i].weight, probes[i].layer}, probes[i].depth);
-    }
-    for (const Sample &sample : samples_) {
-      PLX_ASSIGN(auto outputs, runSample(*session, sample, wants));
-      for (size_t i = 0; i < count; ++i) {
-        const Tensor &x = outputs[i].tensor;
-        Moments &moments = moments_.at({probes[first + i].weight, probes[first + i].layer});
-        moments.add(x.as<float>(), x.count() / moments.depth(), options_.threads);
-      }
-    }
-  }
-  return Status::ok();
+  return visit(probes, [&](const Probe &probe, const Tensor &x) {
+    Moments &moments = moments_.try_emplace({probe.weight, probe.layer}, probe.depth).first->second;
+    moments.add(x.as<float>(), x.count() / moments.depth(), options_.threads);
+  });
 }
 
 /// Mean squares, lifted a little: columns that were never seen still have to be something.
@@ -239,6 +259,7 @@ Calibration::compare(const std::shared_ptr<const Model> &quantized) const {
   std::vector<Squares> squares(wants.size());
   double baseNll = 0, nll = 0;
   QuantizationQuality quality;
+  quality.inputs = inputs_;
   for (const Sample &sample : samples_) {
     PLX_ASSIGN(auto want, runSample(*base, sample, wants));
     PLX_ASSIGN(auto got, runSample(*other, sample, wants));

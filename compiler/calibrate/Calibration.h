@@ -3,15 +3,18 @@
 #pragma once
 
 #include "compiler/calibrate/Moments.h"
+#include "compiler/calibrate/Ranges.h"
 #include "compiler/calibrate/Samples.h"
 #include "compiler/calibrate/Scaling.h"
 #include "compiler/pack/Packer.h"
 #include "runtime/api/CompilerService.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 
 namespace plexus {
 class Model;
@@ -30,6 +33,13 @@ enum class Rounding {
   ScaleCompensate ///< Both.
 };
 
+/// A tap on what the product of a weight reads: the output that shows it.
+struct Probe {
+  std::string weight, want;
+  int layer;
+  int64_t depth; ///< Elements of a row.
+};
+
 struct CalibrationOptions {
   std::string path;      ///< See readSamples.
   int64_t tokens = 4096; ///< Of a text, at most.
@@ -43,11 +53,20 @@ public:
   static Expected<std::shared_ptr<Calibration>> open(const ModelSource &source,
                                                      const CalibrationOptions &options);
 
-  /// Runs the samples and keeps moments of the inputs of `weights`, by name, those that are there
-  /// already excepted. ResourceExhausted
-  /// where the moments would take more than kMostMomentBytes.
-  Status measure(const std::set<std::string> &weights);
+  /// Runs the samples and keeps moments of the inputs of `weights`, by name with their K, those
+  /// that are there already excepted. ResourceExhausted where the moments would take more than
+  /// kMostMomentBytes.
+  Status measure(const std::map<std::string, int64_t> &weights);
   static constexpr int64_t kMostMomentBytes = int64_t(16) << 30;
+
+  /// Runs the samples and gives what every probed product and convolution reads a fixed range: the
+  /// tensors [scale, zero], and in `weights` those whose inputs it fits. Where the relative error
+  /// is above kMostRangeError in some layer (outliers, as before the last product of feed-forward
+  /// halves), one scale for all rows would cost too much.
+  Expected<std::shared_ptr<const TensorSource>> measureRanges(const RangeRule &rule,
+                                                              std::vector<std::string> &weights);
+
+  static constexpr double kMostRangeError = 0.03;
 
   /// Mean square of each input of the weight's product, [K]; empty where nothing was measured.
   /// `name` and `layer` as in the program's weights.
@@ -72,6 +91,9 @@ public:
 
 private:
   Calibration() = default;
+  /// Calls `see` with the outputs of each probe, sample by sample, a few probes at a time.
+  Status visit(std::span<const Probe> probes,
+               const std::function<void(const Probe &, const Tensor &)> &see) const;
   struct Guide {
     std::pair<std::string, int> key;
     std::once_flag once;
@@ -85,6 +107,7 @@ private:
   std::string digest_;
   std::shared_ptr<const Model> base_;
   std::vector<Sample> samples_;
+  std::vector<InputRange> inputs_;
   std::map<std::pair<std::string, int>, Moments> moments_; ///< By weight and layer.
   FactorMap factors_;
   std::mutex mutex_;

@@ -91,8 +91,8 @@ private:
 class FactorSearch {
 public:
   FactorSearch(const ProgramPlan &plan, const TensorSource &tensors,
-               const FindImportance &importance)
-      : tensors(tensors), importance(importance) {
+               const FindImportance &importance, const RangeRule &ranges)
+      : tensors(tensors), importance(importance), ranges(ranges) {
     for (const PackJob &job : plan.jobs)
       jobs[{job.info.name, job.info.layer}] = &job;
   }
@@ -176,7 +176,7 @@ private:
         rows.x[at] *= factors[at % rows.depth];
       for (size_t k = 0; k < squares.size(); ++k)
         rows.importance.push_back(squares[k] / (factors[k] * factors[k]));
-      PLX_ASSIGN(double error, errorIn(*products[i]->info.quantized, rows));
+      PLX_ASSIGN(double error, errorIn(*products[i]->info.quantized, rows, ranges));
       sum += error;
     }
     return sum;
@@ -184,6 +184,7 @@ private:
 
   const TensorSource &tensors;
   const FindImportance &importance;
+  const RangeRule &ranges;
   std::map<std::pair<std::string, int>, const PackJob *> jobs;
   std::vector<SampledRows> samples;
 };
@@ -191,9 +192,10 @@ private:
 } // namespace
 
 Expected<FactorMap> findFactors(plx::ModelOp model, const ProgramPlan &plan,
-                                const TensorSource &tensors, const FindImportance &importance) {
+                                const TensorSource &tensors, const FindImportance &importance,
+                                const RangeRule &ranges) {
   SiteFinder finder(model);
-  FactorSearch search(plan, tensors, importance);
+  FactorSearch search(plan, tensors, importance, ranges);
   FactorMap out;
   std::map<std::string, std::set<int>> layers;
   model.walk([&](plx::RunOp run) {

@@ -26,6 +26,7 @@ using FindImportance = std::function<std::vector<float>(const WeightInfo &)>;
 /// error of sampled rows is least. Products whose blocks are kept as the file has them are left
 /// alone, and the norms that they read.
 Expected<FactorMap> findFactors(mlir::plx::ModelOp model, const ProgramPlan &plan,
-                                const TensorSource &tensors, const FindImportance &importance);
+                                const TensorSource &tensors, const FindImportance &importance,
+                                const RangeRule &ranges);
 
 } // namespace plexus::compiler

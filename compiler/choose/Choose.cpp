@@ -67,11 +67,11 @@ public:
   Status measureInputs() {
     if (!options.calibration)
       return Status::ok();
-    std::set<std::string> names;
+    std::map<std::string, int64_t> depths;
     for (const PackJob &job : prepared.plan.jobs)
       if (job.info.encoding == WeightEncoding::Packed)
-        names.insert(job.info.name);
-    return options.calibration->measure(names).at("calibration");
+        depths[job.info.name] = job.info.shape[1];
+    return options.calibration->measure(depths).at("calibration");
   }
 
   Expected<SampledRows> sample(const PackJob &job, int64_t rows) const {
@@ -85,8 +85,8 @@ public:
     return out;
   }
 
-  static Expected<FormCost> costOf(const PackJob &job, const std::string &spelling,
-                                   const PackedForm &stored, const SampledRows &rows) {
+  Expected<FormCost> costOf(const PackJob &job, const std::string &spelling,
+                            const PackedForm &stored, const SampledRows &rows) const {
     PackedForm form = *PackedForm::parse(spelling);
     std::vector<PackJob> one = {job};
     one[0].info.dtype = form.dtype();
@@ -94,7 +94,7 @@ public:
     PLX_RETURN_IF_ERROR(layOutWeights(one));
     FormCost cost{one[0].info.bytes, 0};
     if (form != stored) { // Else its values are the file's.
-      PLX_ASSIGN(cost.error, errorIn(form, rows));
+      PLX_ASSIGN(cost.error, errorIn(form, rows, options.ranges));
     }
     return cost;
   }
@@ -236,8 +236,8 @@ public:
       if (job.info.quantized != plain)
         continue;
       PLX_ASSIGN(SampledRows rows, sample(job, kMinimaRows));
-      PLX_ASSIGN(double without, errorIn(plain, rows));
-      PLX_ASSIGN(double with, errorIn(minima, rows));
+      PLX_ASSIGN(double without, errorIn(plain, rows, options.ranges));
+      PLX_ASSIGN(double with, errorIn(minima, rows, options.ranges));
       auto &sums = errors[nameOfAllLayers(job.info.name).str()];
       sums.first += without;
       sums.second += with;

@@ -39,10 +39,11 @@ static Status roundRow(const PackedForm &form, const float *x, const float *impo
   return Status::ok();
 }
 
-Expected<double> errorIn(const PackedForm &form, const SampledRows &rows) {
+Expected<double> errorIn(const PackedForm &form, const SampledRows &rows, const RangeRule &ranges) {
   // Plain forms have no groups; the scratch is not used then.
-  QuantizedRows scratch(
-      form.isQuantized() ? form : PackedForm{PackedValues::Q8, PackedZeros::None, 32}, rows.depth);
+  QuantizedRows scratch(form.isQuantized() ? form
+                                           : PackedForm{PackedValues::Q8, PackedZeros::None, 32},
+                        rows.depth, ranges);
   std::vector<Fit> fits;
   std::vector<float> rounded(static_cast<size_t>(rows.depth));
   const float *importance = rows.importance.empty() ? nullptr : rows.importance.data();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -30,6 +31,29 @@ Range rangeOf(const PackedForm &form) {
   return zeros ? Range{0, levels - 1} : Range{-levels / 2, levels / 2 - 1};
 }
 
+/// The least and the largest value that a scale has to reach.
+struct Reach {
+  float low, high;
+  bool isSearched; ///< Scales that reach less may be better.
+};
+
+/// Percentiles are interpolated between neighbours of the magnitudes in order.
+Reach reachOf(const Group &g, const RangeRule &rule) {
+  auto [least, most] = std::minmax_element(g.x, g.x + g.size);
+  Reach reach{*least, *most, rule.kind == RangeRule::Mse};
+  if (rule.kind != RangeRule::Percentile)
+    return reach;
+  std::vector<float> sizes(static_cast<size_t>(g.size));
+  std::transform(g.x, g.x + g.size, sizes.begin(), [](float x) { return std::abs(x); });
+  std::sort(sizes.begin(), sizes.end());
+  double place = rule.percentile / 100 * static_cast<double>(g.size - 1);
+  auto below = static_cast<size_t>(place);
+  float above = sizes[std::min(below + 1, sizes.size() - 1)];
+  float limit = sizes[below] +
+                static_cast<float>(place - static_cast<double>(below)) * (above - sizes[below]);
+  return {std::clamp(reach.low, -limit, limit), std::clamp(reach.high, -limit, limit), false};
+}
+
 //===--- Integers -----------------------------------------------------------------------------===//
 
 struct Candidate {
@@ -39,10 +63,14 @@ struct Candidate {
 
 class IntegerSearch {
 public:
-  IntegerSearch(const Group &group, const PackedForm &form)
-      : g(group), form(form), range(rangeOf(form)) {}
+  IntegerSearch(const Group &group, const PackedForm &form, const Reach &reach)
+      : g(group), form(form), range(rangeOf(form)), reach(reach) {}
 
-  Fit run() { return form.zeros == PackedZeros::None ? symmetric() : ranged(); }
+  Fit run() {
+    if (form.zeros == PackedZeros::None)
+      return reach.isSearched ? symmetric() : spanned();
+    return ranged();
+  }
 
 private:
   /// How much shorter than the whole range the searched ranges are, in steps of a level.
@@ -126,27 +154,36 @@ private:
     return best.fit;
   }
 
+  /// Neither end of the reach is clipped.
+  Fit spanned() const {
+    bool isTurned = -range.low > range.high && reach.high > -reach.low;
+    float low = isTurned ? reach.high : reach.low, high = isTurned ? reach.low : reach.high;
+    float scale = std::max(std::abs(low) / -range.low, std::abs(high) / range.high);
+    return {roundedToHalf(isTurned ? -scale : scale), 0};
+  }
+
   /// With a zero point (integers) or a minimum: the range of the elements, which with a zero point
   /// has 0 in it, trimmed at both ends.
   Fit ranged() {
-    auto [least, most] = std::minmax_element(g.x, g.x + g.size);
     bool point = form.zeros == PackedZeros::Point;
-    float low = point ? std::min(*least, 0.0f) : *least;
-    float high = point ? std::max(*most, 0.0f) : *most;
+    float low = point ? std::min(reach.low, 0.0f) : reach.low;
+    float high = point ? std::max(reach.high, 0.0f) : reach.high;
     if (high == low)
       return {0, point ? 0.0f : roundedToHalf(low)};
     float levels = range.high - range.low;
     for (float trim : kTrims) {
+      if (trim != 0 && !reach.isSearched)
+        break; // 0 is the first one.
       float scale = (high - low) / (levels + trim);
       float bottom = (high + low) / 2 - scale * levels / 2;
       if (point) {
         float zero = rounded(range.low - bottom / scale);
-        float own = bestScale({scale, -scale * zero});
+        float own = reach.isSearched ? bestScale({scale, -scale * zero}) : scale;
         for (float each : {roundedToHalf(scale), roundedToHalf(own)})
           consider({each, -each * zero});
       } else {
-        for (Fit each : {Fit{scale, bottom - scale * range.low},
-                         bestLine({scale, bottom - scale * range.low})})
+        Fit line{scale, bottom - scale * range.low};
+        for (Fit each : {line, reach.isSearched ? bestLine(line) : line})
           consider({roundedToHalf(each.scale), roundedToHalf(each.addend)});
       }
     }
@@ -156,6 +193,7 @@ private:
   const Group &g;
   const PackedForm &form;
   Range range;
+  const Reach &reach;
   Candidate best;
 };
 
@@ -205,10 +243,10 @@ const FloatCodes &codesOf(PackedValues values) {
 }
 
 /// The largest magnitude at the largest code, or a little beside it.
-Fit fitFloats(const Group &g, const FloatCodes &codes) {
-  float peak = 0;
-  for (int64_t i = 0; i < g.size; ++i)
-    peak = std::max(peak, std::abs(g.x[i]));
+Fit fitFloats(const Group &g, const FloatCodes &codes, const Reach &reach) {
+  float peak = std::max(std::abs(reach.low), std::abs(reach.high));
+  if (!reach.isSearched)
+    return {roundedToHalf(peak / codes.most()), 0};
   Candidate best;
   for (float trim : {0.0f, -0.075f, -0.05f, -0.025f, 0.025f, 0.05f, 0.075f, 0.1f, 0.125f}) {
     float scale = roundedToHalf(peak / codes.most() * (1 - trim));
@@ -243,9 +281,37 @@ float fromHalf(uint16_t bits) {
   return value;
 }
 
-Fit fitGroup(const Group &group, const PackedForm &form) {
-  return form.isInteger() ? IntegerSearch(group, form).run()
-                          : fitFloats(group, codesOf(form.values));
+std::optional<RangeRule> RangeRule::parse(std::string_view text) {
+  if (text == "mse")
+    return RangeRule{};
+  if (text == "minmax")
+    return RangeRule{MinMax};
+  constexpr std::string_view kPercentile = "percentile";
+  if (!text.starts_with(kPercentile))
+    return std::nullopt;
+  RangeRule rule{Percentile};
+  text.remove_prefix(kPercentile.size());
+  if (text.empty())
+    return rule;
+  const char *end = text.data() + text.size();
+  auto [rest, problem] = std::from_chars(text.data() + 1, end, rule.percentile);
+  bool isNumber = text[0] == ':' && problem == std::errc() && rest == end;
+  return isNumber && rule.percentile > 50 && rule.percentile <= 100 ? std::optional(rule)
+                                                                    : std::nullopt;
+}
+
+std::string RangeRule::spelling() const {
+  if (kind != Percentile)
+    return kind == Mse ? "mse" : "minmax";
+  char number[32];
+  auto end = std::to_chars(number, number + sizeof number, percentile).ptr;
+  return "percentile:" + std::string(number, end);
+}
+
+Fit fitGroup(const Group &group, const PackedForm &form, const RangeRule &rule) {
+  Reach reach = reachOf(group, rule);
+  return form.isInteger() ? IntegerSearch(group, form, reach).run()
+                          : fitFloats(group, codesOf(form.values), reach);
 }
 
 uint8_t storedValue(float x, const Fit &fit, const PackedForm &form) {

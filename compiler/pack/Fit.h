@@ -5,6 +5,9 @@
 #include "runtime/io/PackedForm.h"
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 namespace plexus::compiler {
 
@@ -26,10 +29,26 @@ struct Fit {
   float scale = 0, addend = 0;
 };
 
-/// Tries scales near the obvious one, each replaced by the one that fits the values best that it
-/// rounds to (least squares), and gives the one with the least error. Scales are numbers of f16,
-/// and addends what the form can hold.
-Fit fitGroup(const Group &group, const PackedForm &form);
+/// Which values a scale has to reach; what lies beyond is clipped.
+struct RangeRule {
+  enum Kind : uint8_t {
+    Mse,       ///< As far as the square error is least.
+    MinMax,    ///< All of them.
+    Percentile ///< All but the (100 - percentile) % that lie furthest from zero.
+  };
+  Kind kind = Mse;
+  double percentile = 99.9;
+
+  /// "mse", "minmax", "percentile" or "percentile:99.5"; nothing for anything else.
+  static std::optional<RangeRule> parse(std::string_view text);
+  std::string spelling() const;
+};
+
+/// With RangeRule::Mse tries scales near the obvious one, each replaced by the one that fits the
+/// values best that it rounds to (least squares), and gives the one with the least error; with the
+/// other rules the scale that spans the range. Scales are numbers of f16, and addends what the form
+/// can hold.
+Fit fitGroup(const Group &group, const PackedForm &form, const RangeRule &rule = {});
 
 /// The nearest value of x, as it is stored, and what a stored value stands for.
 uint8_t storedValue(float x, const Fit &fit, const PackedForm &form);

@@ -200,7 +200,7 @@ private:
     int64_t blocks = (piece.count + kBlockRows - 1) / kBlockRows;
     bytes.resize(static_cast<size_t>(blocks) * blockBytes);
     for (int64_t b = 0; b < blocks; ++b) {
-      QuantizedRows rows(form, piece.columns);
+      QuantizedRows rows(form, piece.columns, options_.ranges);
       int64_t first = b * kBlockRows, count = std::min(kBlockRows, piece.count - first);
       if (kept)
         for (int64_t n = 0; n < count; ++n)

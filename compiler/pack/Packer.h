@@ -1,6 +1,7 @@
 // The packer: turns source tensors into the weights of an artifact, streaming.
 #pragma once
 
+#include "compiler/pack/Fit.h"
 #include "compiler/pack/Recipe.h"
 #include "runtime/program/Program.h"
 
@@ -50,6 +51,7 @@ public:
 
 struct PackOptions {
   int threads = 2;
+  RangeRule ranges; ///< Of weights that are rounded.
   /// For rounding; weights whose blocks are kept are not asked for.
   FindGuide guide;
   FindFactors factors;

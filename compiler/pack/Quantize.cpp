@@ -76,8 +76,8 @@ void writeColumn(const std::vector<T> &from, int64_t stride, int64_t index, uint
 
 } // namespace
 
-QuantizedRows::QuantizedRows(const PackedForm &form, int64_t depth)
-    : form(form), depth(depth), geometry(form, depth) {
+QuantizedRows::QuantizedRows(const PackedForm &form, int64_t depth, const RangeRule &ranges)
+    : form(form), ranges(ranges), depth(depth), geometry(form, depth) {
   values.resize(static_cast<size_t>(kPackedColumns * geometry.paddedK));
   scales.resize(static_cast<size_t>(kPackedColumns * halves()));
   auto multipliers =
@@ -106,7 +106,8 @@ void fitSpan(const float *x, const float *importance, int64_t row, int64_t first
     int64_t k = first + i * geometry.group;
     int64_t size = std::clamp<int64_t>(out.depth - k, 0, geometry.group);
     if (size > 0)
-      fits[i] = fitGroup({x + k, importance ? importance + k : nullptr, size}, out.form);
+      fits[i] =
+          fitGroup({x + k, importance ? importance + k : nullptr, size}, out.form, out.ranges);
   }
   if (geometry.superGroups)
     shareScales(fits.data(), count, row, first / out.form.superblock, out);

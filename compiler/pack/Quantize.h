@@ -13,10 +13,11 @@ namespace plexus::compiler {
 /// Up to 64 rows of a weight in a quantized form, taken apart: each number by its row. What is
 /// never set is 0: rows that are missing are zero whatever their values.
 struct QuantizedRows {
-  QuantizedRows(const PackedForm &form, int64_t depth);
+  QuantizedRows(const PackedForm &form, int64_t depth, const RangeRule &ranges = {});
 
   PackedForm form;
-  int64_t depth; ///< K, without padding.
+  RangeRule ranges; ///< How scales are found.
+  int64_t depth;    ///< K, without padding.
   PackedGeometry geometry;
   std::vector<uint8_t> values;          ///< [64][paddedK] as they are stored, a byte each.
   std::vector<uint16_t> scales, zeros;  ///< [64][groups] f16; with superblocks [64][superblocks].
@@ -30,7 +31,7 @@ struct QuantizedRows {
   }
 };
 
-/// Rounds `depth` floats to row `row`. Scales are searched for the least square error, in which
+/// Rounds `depth` floats to row `row`. Scales are found as `out.ranges` says; in square errors
 /// element k counts `importance[k]` times (null: all alike). InvalidArgument when a value is not
 /// finite.
 Status quantizeRow(const float *x, int64_t row, QuantizedRows &out,

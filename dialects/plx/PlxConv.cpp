@@ -149,6 +149,52 @@ LogicalResult ConvOp::verify() {
   return verifyEqual(*this, "bias", "size", tensorType(getBias()).getDimSize(0), kernel[0]);
 }
 
+//===--- Quantized convolution ---------------------------------------------------------------===//
+
+LogicalResult QuantizedConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                                QuantizedConvOp::Adaptor adaptor,
+                                                SmallVectorImpl<Type> &types) {
+  auto input = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
+  ArrayRef<int64_t> kernel = adaptor.getKernel();
+  if (kernel.size() < 3)
+    return emitOptionalError(loc, "'kernel' of a convolution is [O, C / groups, K...]");
+  auto axes = inferAxes(adaptor, input, kernel.drop_front(2));
+  if (failed(axes))
+    return emitOptionalError(loc, "'input' ", adaptor.getInput().getType(), ", kernel [", kernel,
+                             "], strides, dilations and pads do not fit each other");
+  types.push_back(mapType(input, kernel[0], *axes));
+  return success();
+}
+
+WindowAxes QuantizedConvOp::getAxes() {
+  return *inferAxes(*this, tensorType(getInput()), getKernel().drop_front(2));
+}
+
+LogicalResult QuantizedConvOp::verify() {
+  ArrayRef<int64_t> kernel = getKernel();
+  RankedTensorType input = tensorType(getInput());
+  if (failed(verifyAxes(*this, input, getAxes())))
+    return failure();
+  int64_t groups = getGroups(), axis = getQuadAxis();
+  if (groups < 1 || kernel[0] % groups || kernel[1] * groups != input.getDimSize(1))
+    return emitOpError("'kernel' [") << kernel << "] in " << groups << " groups does not fit the "
+                                     << input.getDimSize(1) << " channels of 'input'";
+  if (axis < 1 || axis >= static_cast<int64_t>(kernel.size()))
+    return emitOpError("'quad_axis' is ") << axis << ", expected an axis of 'kernel' behind its "
+                                          << "first, 1 to " << kernel.size() - 1;
+  int64_t others = ShapedType::getNumElements(kernel.drop_front()) / kernel[axis];
+  SmallVector<int64_t> expected = {kernel[0], others * ((kernel[axis] + 3) / 4 * 4)};
+  RankedTensorType weight = tensorType(getWeight());
+  if (weight.getShape() != ArrayRef<int64_t>(expected))
+    return emitOpError("'weight' has type ")
+           << weight << ", expected the shape [" << expected << "]";
+  if (failed(verifyEqual(*this, "range", "size", tensorType(getRange()).getDimSize(0), int64_t(2))))
+    return failure();
+  if (!getBias())
+    return success();
+  return verifyEqual(*this, "bias", "size", tensorType(getBias()).getDimSize(0), kernel[0]);
+}
+
 //===--- Pool ---------------------------------------------------------------------------------===//
 
 LogicalResult PoolWindowOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,

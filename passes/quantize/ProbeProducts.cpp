@@ -17,14 +17,16 @@ namespace {
 class ProbeProductsPass : public plexus::compiler::impl::ProbeProductsBase<ProbeProductsPass> {
 public:
   void runOnOperation() override {
-    getOperation().walk([](plx::LinearOp product) {
+    getOperation().walk([](Operation *product) {
+      if (!isa<plx::LinearOp, plx::FusedLinearOp, plx::ConvOp>(product))
+        return;
       auto weight = product->getOperand(1).getDefiningOp<plx::ParamOp>();
       if (!weight)
         return;
       OpBuilder builder(product);
       OpOperand &input = product->getOpOperand(0);
       auto tap = plx::TapOp::create(
-          builder, product.getLoc(), input.get(),
+          builder, product->getLoc(), input.get(),
           builder.getStringAttr(plexus::compiler::kProbePrefix + weight.getWeight()));
       input.set(tap.getResult());
     });

@@ -141,6 +141,9 @@ private:
       auto packed = plx::PackedAttr::get(&getContext(), stored->form);
       return RankedTensorType::get(type.getShape(), packed.getStorage(), packed);
     }
+    // plx-quantize-activations reads the rules of convolutions.
+    if (FormRule *rule = type.getRank() > 2 ? rules.find(weight) : nullptr)
+      rule->used = true;
     if (type.getRank() == 1)
       return RankedTensorType::get(type.getShape(), b.getF32Type());
     return type;

@@ -28,8 +28,14 @@ struct CompileChoices {
   std::string calibrate;
   int64_t calibrateTokens = 4096;      ///< Of a text, at most.
   std::string rounding = "compensate"; ///< nearest, importance, compensate: with calibration.
+  /// mse, minmax, percentile:99.9: which values the scales of rounded weights, and of calibrated
+  /// activations, have to reach.
+  std::string ranges = "mse";
   std::string kv = "auto";       ///< auto, f32, bf16, int8, int4: how keys and values are kept.
   std::string compute = "auto";  ///< auto, f32, bf16, int8: how activations enter products.
+  /// dynamic (rounded row by row, in groups), static (one scale for each product, measured by the
+  /// calibration): activations of 8 bits.
+  std::string activations = "dynamic";
   std::string products = "auto"; ///< auto, generated, onednn: products with many rows.
   /// needed, all: which ops are lowered through their decompositions (all: slow, for comparison).
   std::string decompose = "needed";
@@ -41,10 +47,18 @@ struct CompileChoices {
 /// How the work goes on: the phase ("compile", "pack"), and how much of it is done. False cancels.
 using CompileProgress = std::function<bool(std::string_view phase, uint64_t done, uint64_t total)>;
 
+/// What the product or convolution of a weight reads, as one 8-bit grid in each layer.
+struct InputRange {
+  std::string weight;
+  double error;  ///< Relative, in the worst layer.
+  bool isStatic; ///< Small enough that the grid is used; otherwise rows are rounded one by one.
+};
+
 /// How far a quantized model is from the same in f32, on the samples of a calibration.
 struct QuantizationQuality {
   /// Relative error, |got - want| / |want|, of "hidden_states.0", ..., and the last outputs.
   std::vector<std::pair<std::string, double>> errors;
+  std::vector<InputRange> inputs; ///< With static activations.
   int64_t tokens = 0; ///< Scored ids; 0: no causal language model on a text.
   double basePerplexity = 0, perplexity = 0;
 };

@@ -25,6 +25,11 @@ void printReport(const Program &program) {
 
 /// The errors layer by layer with `all`, else the last one.
 void printQuality(const QuantizationQuality &q, bool all) {
+  for (const InputRange &input : q.inputs)
+    if (all)
+      std::printf("input of %-17s relative error %.5f in bytes of one scale%s\n",
+                  input.weight.c_str(), input.error,
+                  input.isStatic ? "" : ": too much, rounded row by row");
   for (size_t i = all ? 0 : q.errors.size() - 1; i < q.errors.size(); ++i)
     std::printf("%-26s relative error %.5f\n", q.errors[i].first.c_str(), q.errors[i].second);
   if (q.tokens)
@@ -38,6 +43,8 @@ nlohmann::ordered_json toJson(const QuantizationQuality &q) {
   for (const auto &[name, error] : q.errors)
     errors[name] = error;
   nlohmann::ordered_json out = {{"errors", errors}};
+  for (const InputRange &input : q.inputs)
+    out["inputs"][input.weight] = {{"error", input.error}, {"static", input.isStatic}};
   if (q.tokens)
     out.update({{"tokens", q.tokens},
                 {"base_perplexity", q.basePerplexity},
@@ -137,6 +144,16 @@ std::function<int()> addCompile(CLI::App &app) {
                 "With --calibrate: nearest, importance (errors weigh as much as inputs are large), "
                 "scale (and columns with large inputs are stored larger: AWQ), compensate "
                 "(importance, and later columns make up for errors: GPTQ), scale+compensate")
+      ->capture_default_str();
+  c->add_option(
+       "--ranges", a->model.choices.ranges,
+       "Which values the scales of rounded weights, and of calibrated activations, have to "
+       "reach: mse (as far as the square error is least), minmax (all), percentile:P (all "
+       "but the furthest; P is 99.9 if it is left out)")
+      ->capture_default_str();
+  c->add_option("--activations", a->model.choices.activations,
+                "With --compute int8: dynamic (rounded row by row, in groups), static (one scale "
+                "for each product, which --calibrate measures; convolutions multiply bytes too)")
       ->capture_default_str();
   c->add_option("--target", a->target, "What to compile for: cpu")->capture_default_str();
   c->add_flag("--report", a->report, "List each op, where it went and why");

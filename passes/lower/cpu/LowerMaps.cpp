@@ -3,6 +3,7 @@
 // Handlers of plx.conv with blocked weights and of plx.pool_window; other forms are decomposed.
 //===----------------------------------------------------------------------------------------------===//
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "passes/lower/cpu/MapShapes.h"
 #include "passes/lower/cpu/SegmentLowering.h"
 #include "passes/lower/cpu/emit/Conv.h"
 #include "passes/lower/cpu/emit/ConvSpectrum.h"
@@ -11,19 +12,16 @@
 using namespace mlir;
 
 namespace plexus::compiler {
-namespace {
 
 bool isF32(Value value) { return cast<RankedTensorType>(value.getType()).getElementType().isF32(); }
 
-/// Height and width of one or two spatial axes; maps of one have height 1.
 std::pair<plx::WindowAxis, plx::WindowAxis> planar(const plx::WindowAxes &axes) {
   plx::WindowAxis line;
   line.input = 1;
   return axes.size() == 1 ? std::pair(line, axes[0]) : std::pair(axes[0], axes[1]);
 }
 
-/// `memref` without gaps, as one vector.
-Value flat(SegmentLowering &segment, Location loc, Value memref) {
+Value flatBuffer(SegmentLowering &segment, Location loc, Value memref) {
   memref = segment.contiguous(loc, memref);
   auto type = cast<MemRefType>(memref.getType());
   if (type.getRank() == 1)
@@ -32,6 +30,25 @@ Value flat(SegmentLowering &segment, Location loc, Value memref) {
   return memref::CollapseShapeOp::create(segment.builder(), loc, memref,
                                          ArrayRef<ReassociationIndices>(all));
 }
+
+emit::ConvShape convShape(Value input, ArrayRef<int64_t> kernel, int64_t groups,
+                          const plx::WindowAxes &axes, plx::ActivationKind activation,
+                          bool joinsLines) {
+  emit::ConvShape shape;
+  shape.filters = kernel[0];
+  shape.channels = cast<RankedTensorType>(input.getType()).getDimSize(1);
+  shape.groups = groups;
+  std::tie(shape.height, shape.width) = planar(axes);
+  shape.activation = activation;
+  // Lines of a map that is read entry by entry are one line.
+  if (joinsLines && shape.height.isTrivial() && shape.width.isTrivial()) {
+    shape.width.input *= shape.height.input;
+    shape.height.input = 1;
+  }
+  return shape;
+}
+
+namespace {
 
 //===--- Convolution --------------------------------------------------------------------------===//
 
@@ -42,21 +59,6 @@ bool takesConv(Operation *op) {
          conv.getAxes().size() <= 2;
 }
 
-emit::ConvShape shapeOf(plx::ConvOp op) {
-  emit::ConvShape shape;
-  shape.filters = op.getKernelShape()[0];
-  shape.channels = cast<RankedTensorType>(op.getInput().getType()).getDimSize(1);
-  shape.groups = op.getGroups();
-  std::tie(shape.height, shape.width) = planar(op.getAxes());
-  shape.activation = op.getKind();
-  // Lines of a map that is read entry by entry are one line.
-  if (!op.getPoints() && shape.height.isTrivial() && shape.width.isTrivial()) {
-    shape.width.input *= shape.height.input;
-    shape.height.input = 1;
-  }
-  return shape;
-}
-
 /// Transforms of all tiles of the lines, then products and the way back.
 void lowerSpectra(SegmentLowering &segment, plx::ConvOp op, const emit::ConvShape &shape,
                   Value rows, Value input, Value weight, Value bias, Value result) {
@@ -64,7 +66,7 @@ void lowerSpectra(SegmentLowering &segment, plx::ConvOp op, const emit::ConvShap
   OpBuilder &b = segment.builder();
   emit::SpectralConv conv{shape, {shape.width, static_cast<int64_t>(*op.getPoints())}};
   auto type = MemRefType::get({ShapedType::kDynamic, conv.spectraElements()}, b.getF32Type());
-  Value spectra = flat(segment, loc, segment.allocate(type, rows));
+  Value spectra = flatBuffer(segment, loc, segment.allocate(type, rows));
   // Vector operations of a tile's transform, and of its products with a filter.
   int64_t points = conv.tiles.points, lanes = segment.isa().lanes();
   int64_t transform = points * (llvm::Log2_64(points) + 3) * 2 / lanes;
@@ -86,12 +88,14 @@ void lowerSpectra(SegmentLowering &segment, plx::ConvOp op, const emit::ConvShap
 LogicalResult lowerConv(SegmentLowering &segment, plx::ConvOp op) {
   Location loc = op.getLoc();
   OpBuilder &b = segment.builder();
-  emit::ConvShape shape = shapeOf(op);
+  emit::ConvShape shape =
+      convShape(op.getInput(), op.getKernelShape(), op.getGroups(), op.getAxes(), op.getKind(),
+                /*joinsLines=*/!op.getPoints());
   Value maps = segment.buffer(op.getInput()), rows = segment.rows(loc, maps);
-  Value input = flat(segment, loc, maps);
+  Value input = flatBuffer(segment, loc, maps);
   if (shape.copies()) {
     auto type = MemRefType::get({ShapedType::kDynamic, shape.inputElements()}, b.getF32Type());
-    Value copy = flat(segment, loc, segment.allocate(type, rows));
+    Value copy = flatBuffer(segment, loc, segment.allocate(type, rows));
     segment.emitParallel(2 * shape.inputElements() / shape.channels, [&] {
       emit::emitConvInput(b, loc, segment.isa(), shape, rows, input, copy);
     });
@@ -99,7 +103,7 @@ LogicalResult lowerConv(SegmentLowering &segment, plx::ConvOp op) {
   }
   Value weight = segment.buffer(op.getWeight());
   Value bias = op.getBias() ? segment.buffer(op.getBias()) : Value();
-  Value result = flat(segment, loc, segment.allocateLike(op.getResult(), op.getInput()));
+  Value result = flatBuffer(segment, loc, segment.allocateLike(op.getResult(), op.getInput()));
   if (op.getPoints()) {
     lowerSpectra(segment, op, shape, rows, input, weight, bias, result);
     return success();
@@ -137,8 +141,8 @@ LogicalResult lowerPoolWindow(SegmentLowering &segment, plx::PoolWindowOp op) {
   std::tie(shape.height, shape.width) = planar(op.getAxes());
   shape.isMax = op.getMode() == plx::WindowMode::Max;
   Value maps = segment.buffer(op.getInput()), rows = segment.rows(loc, maps);
-  Value input = flat(segment, loc, maps);
-  Value result = flat(segment, loc, segment.allocateLike(op.getResult(), op.getInput()));
+  Value input = flatBuffer(segment, loc, maps);
+  Value result = flatBuffer(segment, loc, segment.allocateLike(op.getResult(), op.getInput()));
   int64_t window = shape.height.kernel * (8 + shape.width.kernel / segment.isa().lanes());
   segment.emitParallel(shape.width.result() * window, [&] {
     emit::emitPoolWindow(segment.builder(), loc, segment.isa(), shape, rows, input, result);

@@ -81,12 +81,13 @@ struct Product {
   plx::FusedLinearOp op;
   emit::ProductSpec spec;
   Value x, weight, rows, out;
+  Value range;               ///< Of x, where it enters as integers of a fixed scale.
   SmallVector<Value> extras; ///< [N] or [rows, N]
 };
 
 Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
   Location loc = op.getLoc();
-  Product product{op, {}, {}, {}, {}, {}, {}};
+  Product product{op, {}, {}, {}, {}, {}, {}, {}};
   auto weight = cast<RankedTensorType>(op.getWeight().getType());
   product.spec.k = weight.getDimSize(1);
   product.spec.n = weight.getDimSize(0) / (op.getGated() ? 2 : 1);
@@ -94,8 +95,15 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
   product.spec.form = plx::getPacked(weight).getForm();
   product.spec.compute =
       chooseCompute(product.spec.form, segment.isa(), segment.options().compute).compute;
+  Value input = op.getInput();
+  if (auto rounded = input.getDefiningOp<plx::FakeQuantizeOp>()) {
+    input = rounded.getInput();
+    product.range = segment.buffer(rounded.getRange());
+    product.spec.compute = ProductCompute::IntAlways;
+    product.spec.fixedScale = true;
+  }
   product.spec.manyPairs = multipliesPairs(segment.isa(), segment.options(), product.spec);
-  product.x = segment.asMatrix(loc, segment.buffer(op.getInput()));
+  product.x = segment.asMatrix(loc, segment.buffer(input));
   product.rows = segment.rows(loc, product.x);
   product.weight = segment.buffer(op.getWeight());
   for (Value extra : op.getExtras()) {
@@ -103,7 +111,7 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
     bool isVector = cast<MemRefType>(buffer.getType()).getRank() == 1;
     product.extras.push_back(isVector ? buffer : segment.asMatrix(loc, buffer));
   }
-  product.out = segment.asMatrix(loc, segment.allocateLike(op.getResult(), op.getInput()));
+  product.out = segment.asMatrix(loc, segment.allocateLike(op.getResult(), input));
   return product;
 }
 
@@ -146,7 +154,7 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
   Location loc = op.getLoc();
   OpBuilder &b = segment.builder();
   Product product = describe(segment, op);
-  emit::ProductOperands operands{product.x, product.rows, product.weight, {}};
+  emit::ProductOperands operands{product.x, product.rows, product.weight, {}, product.range};
   operands.scratch = allocateScratch(segment, loc, product);
   bool failedEpilogue = false;
   auto epilogue = [&](OpBuilder &inner, Location innerLoc, const emit::ProductLanes &lanes) {
@@ -185,9 +193,26 @@ LogicalResult lowerFusedLinear(SegmentLowering &segment, plx::FusedLinearOp op) 
       op,
       many.oneDnn && !many.matrixUnit ? "generated, oneDNN above " + few + " rows" : "generated",
       Twine(many.why) + " (" + segment.isa().name + ", " +
-          chooseCompute(product.spec.form, segment.isa(), segment.options().compute).why + ", " +
-          describeWeight(op, product.spec.form) + ")");
+          (product.range
+               ? "8-bit products, a measured scale for all activations"
+               : chooseCompute(product.spec.form, segment.isa(), segment.options().compute).why) +
+          ", " + describeWeight(op, product.spec.form) + ")");
   return failure(failedEpilogue);
+}
+
+/// Whether every reader is a product that takes the integers themselves.
+bool takesFakeQuantize(Operation *op) {
+  return llvm::all_of(op->getUses(), [](OpOperand &use) {
+    auto product = dyn_cast<plx::FusedLinearOp>(use.getOwner());
+    plx::PackedAttr packed =
+        product ? plx::getPacked(product.getWeight().getType()) : plx::PackedAttr();
+    return packed && use.getOperandNumber() == 0 && packed.getForm().isInteger();
+  });
+}
+
+LogicalResult lowerFakeQuantize(SegmentLowering &segment, plx::FakeQuantizeOp op) {
+  segment.report(op, "generated", "rounded by the products that read it");
+  return success();
 }
 
 bool takesFusedLinear(Operation *op) {
@@ -325,6 +350,7 @@ LogicalResult lowerUnpack(SegmentLowering &segment, plx::UnpackOp op) {
 
 void addProductHandlers(HandlerTable &table) {
   addHandler<plx::FusedLinearOp, lowerFusedLinear>(table, takesFusedLinear);
+  addHandler<plx::FakeQuantizeOp, lowerFakeQuantize>(table, takesFakeQuantize);
   addHandler<plx::EmbeddingOp, lowerEmbedding>(table);
   addHandler<plx::UnpackOp, lowerUnpack>(table);
 }

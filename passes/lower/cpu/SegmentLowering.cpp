@@ -28,6 +28,7 @@ const HandlerTable &handlers() {
     addTensorHandlers(handlers);
     addKanHandlers(handlers);
     addMapHandlers(handlers);
+    addQuantizedConvHandlers(handlers);
     addCarryHandlers(handlers);
     addScanHandlers(handlers);
     addGatedHandlers(handlers);

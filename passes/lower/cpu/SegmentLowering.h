@@ -125,6 +125,7 @@ void addBatchHandlers(HandlerTable &table);
 void addTensorHandlers(HandlerTable &table);
 void addKanHandlers(HandlerTable &table);
 void addMapHandlers(HandlerTable &table);
+void addQuantizedConvHandlers(HandlerTable &table);
 void addCarryHandlers(HandlerTable &table);
 void addScanHandlers(HandlerTable &table);
 void addGatedHandlers(HandlerTable &table);

@@ -84,6 +84,34 @@ TEST(Quantize, StaysWithinTheFormsErrorAtOddSizes) {
     }
 }
 
+TEST(Quantize, RangesClipNothingOrTheFurthest) {
+  std::vector<float> x(128);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(i % 2 ? i : -static_cast<double>(i)) / 128;
+  x[5] = 3;
+  auto worst = [&](const char *name, const char *rule, size_t from) {
+    QuantizedRows rows(*PackedForm::parse(name), 128, *RangeRule::parse(rule));
+    EXPECT_TRUE(quantizeRow(x.data(), 0, rows));
+    std::vector<uint8_t> block(static_cast<size_t>(rows.geometry.blockBytes));
+    writeBlock(rows, block.data());
+    QuantizedReader read(rows.form, 128, reinterpret_cast<const char *>(block.data()));
+    float most = 0;
+    for (size_t k = from; k < x.size(); ++k)
+      most = std::max(most, std::abs(read(static_cast<int64_t>(k), 0) - x[k]));
+    return most;
+  };
+  for (const char *name : {"q8:128", "q4:128", "q4z:128", "q4m:128", "fp8:128"}) {
+    // Half a step of the whole range, against that of all but one value.
+    float whole = worst(name, "minmax", 0), most = worst(name, "percentile:99", 6);
+    EXPECT_LT(whole, 0.3f) << name;
+    EXPECT_LT(most, whole + 1e-6f) << name;
+    EXPECT_GT(worst(name, "percentile:99", 0), 1.5f) << name << ": the furthest is clipped";
+  }
+  for (const char *text : {"percentile:40", "percentile:", "percentile:99x", "max", ""})
+    EXPECT_FALSE(RangeRule::parse(text)) << text;
+  EXPECT_EQ(RangeRule::parse("percentile")->spelling(), "percentile:99.9");
+}
+
 TEST(Quantize, KeepsZerosAndConstants) {
   for (const char *name : {"q8", "q4", "q4z", "q4m", "q4m:32/256"}) {
     QuantizedRows rows(*PackedForm::parse(name), 64);

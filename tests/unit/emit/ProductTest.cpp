@@ -30,26 +30,28 @@ struct Case {
 /// out = x W (+ bias), or gate * up when gated.
 class Product {
 public:
+  /// `fixedScale`: of all activations; 0: each row has its own.
   Product(const Isa &isa, const Case &c, ProductCompute compute = ProductCompute::F32,
-          bool manyPairs = false)
-      : spec{c.k, c.n, c.form, c.gated, compute, manyPairs}, weight(packed(spec, 1)),
-        bias(randomFloats(c.n, 2)), scratch(productScratch(spec).bytes(kMostPairRows) + 64) {
-    code =
-        compiler.compile(isa,
-                         {compiler.stridedRows(c.k), compiler.index(), compiler.bytes(),
-                          compiler.bytes(), compiler.floats(c.n), compiler.rows(c.n)},
-                         [&](OpBuilder &b, Location loc, ValueRange args) {
-                           ProductOperands operands{args[0], args[1], args[2], args[3]};
-                           emitProduct(b, loc, isa, spec, operands,
-                                       [&](OpBuilder &b, Location loc, const ProductLanes &lanes) {
-                                         Value sum = lanes.sums[0];
-                                         if (spec.gated)
-                                           sum = arith::MulFOp::create(b, loc, sum, lanes.sums[1]);
-                                         Value bias = lanes.load(b, loc, args[4], {lanes.column});
-                                         Value y = arith::AddFOp::create(b, loc, sum, bias);
-                                         lanes.store(b, loc, y, args[5], {lanes.row, lanes.column});
-                                       });
-                         });
+          bool manyPairs = false, float fixedScale = 0)
+      : spec{c.k, c.n, c.form, c.gated, compute, manyPairs, fixedScale > 0},
+        weight(packed(spec, 1)), bias(randomFloats(c.n, 2)), range{fixedScale, 0},
+        scratch(productScratch(spec).bytes(kMostPairRows) + 64) {
+    code = compiler.compile(
+        isa,
+        {compiler.stridedRows(c.k), compiler.index(), compiler.bytes(), compiler.bytes(),
+         compiler.floats(c.n), compiler.rows(c.n), compiler.floats(2)},
+        [&](OpBuilder &b, Location loc, ValueRange args) {
+          ProductOperands operands{args[0], args[1], args[2], args[3], args[6]};
+          emitProduct(b, loc, isa, spec, operands,
+                      [&](OpBuilder &b, Location loc, const ProductLanes &lanes) {
+                        Value sum = lanes.sums[0];
+                        if (spec.gated)
+                          sum = arith::MulFOp::create(b, loc, sum, lanes.sums[1]);
+                        Value bias = lanes.load(b, loc, args[4], {lanes.column});
+                        Value y = arith::AddFOp::create(b, loc, sum, bias);
+                        lanes.store(b, loc, y, args[5], {lanes.row, lanes.column});
+                      });
+        });
   }
 
   std::vector<float> run(const std::vector<float> &x, int64_t rows, int64_t stride) {
@@ -57,7 +59,8 @@ public:
     code(Buffer::matrix(x.data(), rows, spec.k, stride), rows,
          Buffer::vector(weight.bytes.data(), weight.bytes.size()),
          Buffer::vector(scratch.data(), scratch.size()), Buffer::vector(bias.data(), bias.size()),
-         Buffer::matrix(out.data(), rows, spec.n, spec.n));
+         Buffer::matrix(out.data(), rows, spec.n, spec.n),
+         Buffer::vector(range.data(), range.size()));
     for (size_t i = rows * spec.n; i < out.size(); ++i)
       EXPECT_EQ(out[i], -7.0f) << "written past the end of the output";
     out.resize(rows * spec.n);
@@ -102,7 +105,7 @@ public:
 private:
   Compiler compiler;
   PackedWeight weight;
-  std::vector<float> bias;
+  std::vector<float> bias, range;
   std::vector<char> scratch;
   Compiled code;
 };
@@ -300,6 +303,31 @@ TEST(IntegerProduct, GatedEpilogueGetsBothHalves) {
   for (const Isa &isa : testIsas())
     for (const char *form : {"q8", "q4m"})
       checkIntegerProduct(isa, {65, 33, *PackedForm::parse(form), /*gated=*/true});
+}
+
+TEST(IntegerProduct, OfAFixedScaleClipsWhatLiesBeyond) {
+  constexpr float kScale = 0.015f;
+  for (const Isa &isa : testIsas())
+    for (const char *form : {"q8", "q8:channel", "q4", "q4z:128", "q4m:32/256"})
+      for (auto [k, n] : {std::pair<int64_t, int64_t>{300, 70}, {17, 65}}) {
+        SCOPED_TRACE(isa.name.str() + " " + form + " k=" + std::to_string(k));
+        Case c{k, n, *PackedForm::parse(form)};
+        Product product(isa, c, ProductCompute::IntAlways, /*manyPairs=*/false, kScale);
+        int64_t stride = k + 3;
+        std::vector<float> x = randomFloats(kMostRows * stride, 3), rounded = x;
+        for (float &value : rounded)
+          value = kScale * std::clamp(std::nearbyint(value * (1 / kScale)), -127.0f, 127.0f);
+        std::vector<float> all = product.run(x, kMostRows, stride);
+        for (int64_t row : {0, 1, 99, 199})
+          for (int64_t column = 0; column < n; ++column) {
+            double want = product.expected(&rounded[row * stride], column);
+            ASSERT_NEAR(all[row * n + column], want, 1e-4 * (std::sqrt(k) + std::abs(want)));
+          }
+        for (int64_t rows : {1, 5, 16, 17, 65}) {
+          std::vector<float> some = product.run(x, rows, stride);
+          ASSERT_EQ(std::memcmp(some.data(), all.data(), some.size() * sizeof(float)), 0) << rows;
+        }
+      }
 }
 
 TEST(IntegerProduct, OfFewRowsLeavesManyToF32) {

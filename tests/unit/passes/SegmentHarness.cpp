@@ -3,6 +3,7 @@
 
 #include "compiler/codegen/Codegen.h"
 #include "compiler/pack/Layout.h"
+#include "compiler/pack/Quantize.h"
 #include "compiler/pack/Recipe.h"
 #include "compiler/program/ProgramBuilder.h"
 #include "dialects/Dialects.h"
@@ -135,11 +136,29 @@ std::vector<float> evaluate(Attribute recipe, RankedTensorType type) {
   return result;
 }
 
+/// As the packer rounds it.
+std::vector<char> rounded(const std::vector<float> &values, RankedTensorType type,
+                          const PackedForm &form) {
+  int64_t n = type.getDimSize(0), k = type.getDimSize(1);
+  std::vector<char> bytes;
+  for (int64_t first = 0; first < n; first += kBlockRows) {
+    QuantizedRows rows(form, k);
+    for (int64_t row = first; row < std::min(n, first + kBlockRows); ++row)
+      EXPECT_TRUE(quantizeRow(&values[row * k], row - first, rows));
+    bytes.resize(bytes.size() + rows.geometry.blockBytes);
+    writeBlock(rows,
+               reinterpret_cast<uint8_t *>(bytes.data() + bytes.size() - rows.geometry.blockBytes));
+  }
+  return bytes;
+}
+
 std::vector<char> stored(const std::vector<float> &values, RankedTensorType type) {
   Type element = type.getElementType();
   DType dtype = element.isF32() ? DType::F32 : element.isBF16() ? DType::BF16 : DType::F16;
   size_t size = dtype == DType::F32 ? 4 : 2;
   std::vector<char> bytes;
+  if (plx::PackedAttr packed = plx::getPacked(type); packed && packed.getForm().isQuantized())
+    return rounded(values, type, packed.getForm());
   if (plx::getPacked(type)) {
     int64_t n = type.getDimSize(0), k = type.getDimSize(1), depth = blockDepth(dtype);
     int64_t block = llvm::alignTo(k, depth) * kBlockRows * size;

@@ -53,6 +53,16 @@ const Case kCases[] = {
         %s = plx.softmax %a : tensor<?x17xf32>
         %t = plx.activation tanh %b : tensor<?x31xf32>
         %y = plx.concat %s, %t : (tensor<?x17xf32>, tensor<?x31xf32>) -> tensor<?x48xf32>)"},
+    {"ProductOfAFixedRange",
+     "plx.weight @w : tensor<48x48xf32, #plx.packed<q8, group = channel>> = #plx.source<\"w\">\n"
+     "plx.weight @range : tensor<2xf32> = #plx.concat<0, [#plx.offset<0.02 : f64, #plx.scale<0.0 : "
+     "f64, #plx.source<\"s\" : tensor<1xf32>>>>, #plx.scale<0.0 : f64, #plx.source<\"s\" : "
+     "tensor<1xf32>>>]>\n",
+     R"(%w = plx.param @w : tensor<48x48xf32, #plx.packed<q8, group = channel>>
+        %r = plx.param @range : tensor<2xf32>
+        %q = plx.fake_quantize %x by %r : tensor<?x48xf32>, tensor<2xf32>
+        %l = plx.linear %q, %w : (tensor<?x48xf32>, tensor<48x48xf32, #plx.packed<q8, group = channel>>) -> tensor<?x48xf32>
+        %y = plx.add %l, %x : tensor<?x48xf32>, tensor<?x48xf32>)"},
     {"EncoderAttentionWithRope", "plx.weight @q : tensor<48x48xbf16> = #plx.source<\"q\">\n",
      R"(%w = plx.param @q : tensor<48x48xbf16>
         %q = plx.linear %x, %w : (tensor<?x48xf32>, tensor<48x48xbf16>) -> tensor<?x48xf32>

@@ -5,7 +5,9 @@
 //   y_n = sum over steps  d_n s (sum q v - z_n sum q)        (PackedZeros::Point, None with z =
 //   center) y_n = sum over steps  d_n s (sum q v) + z_n s sum q      (PackedZeros::Min)
 // where the inner sums are exact integers and the outer one runs in the order of k in f32.
-// This is the dynamic scheme that peers use for few rows, with finer groups.
+// This is the dynamic scheme that peers use for few rows, with finer groups. With a fixed scale
+// (plx.fake_quantize, arXiv:1712.05877) s is given, and steps are as long as the first level of
+// cache likes them.
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/lower/cpu/emit/ProductParts.h"
 #include "passes/lower/cpu/emit/QuadDot.h"
@@ -19,7 +21,7 @@ namespace plexus::emit {
 
 namespace {
 
-constexpr int64_t kMostStep = 128, kLeastStep = 32;
+constexpr int64_t kMostStep = 128, kMostFixedStep = 256, kLeastStep = 32;
 /// Rows whose sums stay on the stack while a block of columns is read.
 constexpr int64_t kManyIntegerRows = 96;
 /// Rows, and products of a row and a vector of columns, of a tile that keeps its sums in registers:
@@ -39,7 +41,8 @@ constexpr int64_t kAhead = 16384;
 int64_t stepOf(const ProductSpec &spec) {
   if (spec.form.group)
     return spec.form.group;
-  int64_t paddedK = PackedGeometry(spec.form, spec.k).paddedK, step = kMostStep;
+  int64_t paddedK = PackedGeometry(spec.form, spec.k).paddedK;
+  int64_t step = spec.fixedScale ? kMostFixedStep : kMostStep;
   while (paddedK % step)
     step -= kLeastStep;
   return step;
@@ -74,6 +77,10 @@ public:
 private:
   void roundRow(Value row);
   void roundStep(Value row, Value step, int64_t columns, Value words);
+  void roundStepFixed(Value row, Value step, int64_t columns, Value words);
+  Value loadX(Value row, Value k, int64_t count) const;
+  Value storeRounded(Value x, Value factor, Value place);
+  void storeStep(Value step, Value scale, Value sum, Value words);
   void emitBlock(Value block, const BlockSums &sums);
   void emitHeldBlock(Value block, const BlockSums &sums);
   void prefetchHeld(Value block, Value row, Value column, Value begin, Value step);
@@ -154,31 +161,81 @@ void IntegerEmitter::emit() {
 void IntegerEmitter::roundRow(Value row) {
   Value words = rowView(row, i32());
   int64_t whole = spec.k / layout.step;
-  code.loop(0, whole, 1, [&](Value step) { roundStep(row, step, layout.step, words); });
+  auto round = [&](Value step, int64_t columns) {
+    if (spec.fixedScale)
+      roundStepFixed(row, step, columns, words);
+    else
+      roundStep(row, step, columns, words);
+  };
+  code.loop(0, whole, 1, [&](Value step) { round(step, layout.step); });
   // K ends inside a step, and superblocks may pad whole ones.
   for (int64_t step = whole; step < layout.steps; ++step)
-    roundStep(row, code.index(step), std::max<int64_t>(spec.k - step * layout.step, 0), words);
+    round(code.index(step), std::max<int64_t>(spec.k - step * layout.step, 0));
+}
+
+/// `count` columns of x from k on, at most a vector of them; the other lanes are 0.
+Value IntegerEmitter::loadX(Value row, Value k, int64_t count) const {
+  if (count >= lanes)
+    return code.loadVector(code.floats(lanes), operands.x, {row, k});
+  Value zero = code.constant(code.floats(lanes), 0);
+  if (count <= 0)
+    return zero;
+  Value mask = code.make<vector::CreateMaskOp>(code.vectorType(lanes, code.builder.getI1Type()),
+                                               ValueRange{code.index(count)});
+  return code.make<vector::MaskedLoadOp>(code.floats(lanes), operands.x, ValueRange{row, k}, mask,
+                                         zero);
+}
+
+/// Stores x * factor, rounded, as bytes; returns the integers. Adding 1.5 * 2^23 rounds to the
+/// nearest integer and leaves it in the low bits; what is not finite leaves 0 there.
+Value IntegerEmitter::storeRounded(Value x, Value factor, Value place) {
+  auto type = code.vectorType(lanes, i32());
+  constexpr int64_t kMagicBits = 0x4b400000;
+  Value magic = code.constant(code.floats(lanes), 12582912.0);
+  Value rounded = code.make<arith::BitcastOp>(type, code.fma(x, factor, magic));
+  Value bytes =
+      code.make<arith::TruncIOp>(code.vectorType(lanes, code.builder.getI8Type()), rounded);
+  code.storeVector(bytes, operands.scratch, {place});
+  return code.make<arith::SubIOp>(rounded, code.constant(type, kMagicBits));
+}
+
+/// Rounds the first `columns` columns of a step, the others are 0, with the scale that is given;
+/// larger magnitudes than 127 of it become that.
+void IntegerEmitter::roundStepFixed(Value row, Value step, int64_t columns, Value words) {
+  Value scale = code.loadScalar(operands.range, {code.index(0)});
+  Value one = code.constant(f32(), 1), most = code.constant(f32(), 127);
+  Value factor = code.splat(lanes, code.make<arith::DivFOp>(one, scale));
+  Value limit = code.make<arith::MulFOp>(scale, most);
+  Value high = code.splat(lanes, limit);
+  Value low = code.splat(lanes, code.make<arith::NegFOp>(limit));
+  Value first = code.mul(step, layout.step);
+  Value start = code.add(code.mul(row, layout.bytes), first);
+  auto round = [&](Value k, int64_t count) {
+    Value x = loadX(row, code.add(first, k), count);
+    x = code.make<arith::MaxNumFOp>(x, low);
+    x = code.make<arith::MinNumFOp>(x, high);
+    return storeRounded(x, factor, code.add(start, k));
+  };
+  Value sum = code.constant(code.vectorType(lanes, i32()), 0);
+  int64_t whole = columns / lanes * lanes;
+  sum = code.loop(code.index(0), code.index(whole), lanes, sum, [&](Value k, ValueRange in) {
+    return Code::Values{code.make<arith::AddIOp>(in[0], round(k, lanes))};
+  })[0];
+  for (int64_t k = whole; k < layout.step; k += lanes)
+    sum = code.make<arith::AddIOp>(sum, round(code.index(k), columns - k));
+  storeStep(step, scale, sum, words);
 }
 
 /// Rounds the first `columns` columns of a step, the others are 0. NaN and infinity anywhere in the
 /// step make its scale, and so the row's results, NaN or infinite.
 void IntegerEmitter::roundStep(Value row, Value step, int64_t columns, Value words) {
-  Value zero = code.constant(code.floats(lanes), 0);
   auto type = code.vectorType(lanes, i32());
   Value first = code.mul(step, layout.step);
   Code::Values xs;
   // As integers, magnitudes compare as they do as floats, with infinity and NaN above.
   Value most = code.constant(type, 0);
   for (int64_t k = 0; k < layout.step; k += lanes) {
-    Value x = zero;
-    if (k + lanes <= columns) {
-      x = code.loadVector(code.floats(lanes), operands.x, {row, code.add(first, k)});
-    } else if (k < columns) {
-      Value mask = code.make<vector::CreateMaskOp>(code.vectorType(lanes, code.builder.getI1Type()),
-                                                   ValueRange{code.index(columns - k)});
-      x = code.make<vector::MaskedLoadOp>(code.floats(lanes), operands.x,
-                                          ValueRange{row, code.add(first, k)}, mask, zero);
-    }
+    Value x = loadX(row, code.add(first, k), columns - k);
     Value bits = code.make<arith::BitcastOp>(type, x);
     bits = code.make<arith::AndIOp>(bits, code.constant(type, 0x7fffffff));
     most = code.make<arith::MaxSIOp>(most, bits);
@@ -188,21 +245,18 @@ void IntegerEmitter::roundStep(Value row, Value step, int64_t columns, Value wor
   peak = code.make<arith::BitcastOp>(f32(), peak);
   Value inverse = code.make<arith::DivFOp>(code.constant(f32(), 127), peak);
   Value scale = code.make<arith::MulFOp>(peak, code.constant(f32(), 1.0 / 127));
-  // Adding 1.5 * 2^23 rounds to the nearest integer and leaves it in the low bits; what is not
-  // finite leaves 0 there.
-  constexpr int64_t kMagicBits = 0x4b400000;
-  Value magic = code.constant(code.floats(lanes), 12582912.0);
-  Value sum = code.constant(type, 0), base = code.constant(type, kMagicBits);
+  Value sum = code.constant(type, 0);
   Value factor = code.splat(lanes, inverse);
   for (auto [i, x] : llvm::enumerate(xs)) {
-    Value rounded = code.make<arith::BitcastOp>(type, code.fma(x, factor, magic));
-    sum = code.make<arith::AddIOp>(sum, code.make<arith::SubIOp>(rounded, base));
-    Value bytes =
-        code.make<arith::TruncIOp>(code.vectorType(lanes, code.builder.getI8Type()), rounded);
     Value place =
         code.add(code.mul(row, layout.bytes), code.add(first, static_cast<int64_t>(i) * lanes));
-    code.storeVector(bytes, operands.scratch, {place});
+    sum = code.make<arith::AddIOp>(sum, storeRounded(x, factor, place));
   }
+  storeStep(step, scale, sum, words);
+}
+
+/// What a step needs beside its bytes; `sum`: of the integers, a vector.
+void IntegerEmitter::storeStep(Value step, Value scale, Value sum, Value words) {
   Value total = code.make<vector::ReductionOp>(vector::CombiningKind::ADD, sum);
   Value scaleBits = code.make<arith::BitcastOp>(i32(), scale);
   code.make<memref::StoreOp>(scaleBits, words, ValueRange{code.add(step, layout.scales)});

@@ -28,6 +28,8 @@ struct ProductSpec {
   /// Above kFewRows activations and elements are rounded to bf16 and pairs multiplied, whatever
   /// `compute` says of few rows; needs isa.bf16Dot and a weight that is bf16 or quantized.
   bool manyPairs = false;
+  /// With IntAlways: all of x has one scale, which `range` of the operands gives.
+  bool fixedScale = false;
 
   bool roundsToBytes() const {
     return compute == ProductCompute::IntFew || compute == ProductCompute::IntAlways;
@@ -70,6 +72,8 @@ struct ProductOperands {
   mlir::Value weight; ///< memref<?xi8>, contiguous, 64-byte aligned, weightBytes() long
   /// memref<?xi8> of productScratch(); null where that is 0. Shared by all threads.
   mlir::Value scratch;
+  /// With a fixed scale: memref<2xf32>, the scale, above 0, and 0 (plx.fake_quantize).
+  mlir::Value range = {};
 };
 
 /// Rows up to which the streaming variant runs; above, the tiled one or the caller's.
