@@ -45,26 +45,6 @@ static Expected<std::string> joinRules(const std::vector<std::string> &rules) {
   return joined;
 }
 
-/// Fixed ranges are measured, and of inputs as they are without factors.
-static Status checkActivations(const CompileChoices &c) {
-  static constexpr std::array<std::pair<const char *, bool>, 2> known = {
-      {{"dynamic", false}, {"static", true}}};
-  PLX_ASSIGN(bool isStatic, choose("activations", c.activations, known));
-  if (!isStatic)
-    return Status::ok();
-  auto refuse = [](const char *what) {
-    return Status(Code::InvalidArgument, std::string("activations is 'static', which ") + what);
-  };
-  if (c.calibrate.empty())
-    return refuse("takes ranges from samples; --calibrate FILE names some");
-  if (c.compute != "int8")
-    return refuse("is for products of bytes; --compute int8 asks for them");
-  if (c.rounding.starts_with("scale"))
-    return refuse("needs inputs as they were measured, and --rounding scale changes them; "
-                  "compensate is the next best");
-  return Status::ok();
-}
-
 Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   using namespace compiler;
   static constexpr std::array<std::pair<const char *, Compute>, 4> computes = {
@@ -99,7 +79,7 @@ Expected<compiler::CompileOptions> readChoices(const CompileChoices &c) {
   bool exact = c.kv == "auto" && options.cpu.compute == Compute::F32;
   options.model.kv = exact ? "f32" : c.kv;
   options.isas = c.isas;
-  PLX_RETURN_IF_ERROR(checkActivations(c));
+  PLX_RETURN_IF_ERROR(readStaticError(c).status());
   return options;
 }
 
@@ -122,6 +102,38 @@ Expected<uint64_t> readSize(const std::string &text) {
       return static_cast<uint64_t>(number * bytes);
   return error(Code::InvalidArgument)
          << "size is '" << text << "'; expected bytes, as 300MB, 1.2GB or 512MiB";
+}
+
+// Fixed ranges are measured, and of inputs as they are without factors.
+Expected<std::optional<double>> readStaticError(const CompileChoices &c) {
+  constexpr double kMostPercent = 3;
+  if (c.activations == "dynamic")
+    return std::optional<double>();
+  double percent = kMostPercent;
+  constexpr std::string_view kStatic = "static";
+  std::string_view rest(c.activations);
+  bool known = rest.starts_with(kStatic);
+  if (known && rest != kStatic) {
+    const char *end = rest.data() + rest.size();
+    auto [stop, problem] = std::from_chars(rest.data() + kStatic.size() + 1, end, percent);
+    known = rest[kStatic.size()] == ':' && problem == std::errc() && stop == end && percent > 0 &&
+            percent <= 100;
+  }
+  if (!known)
+    return error(Code::InvalidArgument)
+           << "activations is '" << c.activations
+           << "'; known are dynamic, static and static:P with P percent of error, up to 100";
+  auto refuse = [](const char *what) {
+    return Status(Code::InvalidArgument, std::string("activations is 'static', which ") + what);
+  };
+  if (c.calibrate.empty())
+    return refuse("takes ranges from samples; --calibrate FILE names some");
+  if (c.compute != "int8")
+    return refuse("is for products of bytes; --compute int8 asks for them");
+  if (c.rounding.starts_with("scale"))
+    return refuse("needs inputs as they were measured, and --rounding scale changes them; "
+                  "compensate is the next best");
+  return std::optional(percent / 100);
 }
 
 Expected<compiler::CalibrationOptions> readCalibration(const CompileChoices &c) {

@@ -51,15 +51,16 @@ struct Job {
       PLX_ASSIGN(auto calibration, readCalibration(choices));
       PLX_ASSIGN(options.calibration, compiler::Calibration::open(source, calibration));
     }
-    if (choices.activations == "static")
-      PLX_RETURN_IF_ERROR(fixRanges().at("calibration"));
+    PLX_ASSIGN(std::optional<double> mostError, readStaticError(choices));
+    if (mostError)
+      PLX_RETURN_IF_ERROR(fixRanges(*mostError).at("calibration"));
     return chooseForms(choices);
   }
 
   /// Gives products the ranges of their inputs, as tensors beside those of the checkpoint.
-  Status fixRanges() {
-    PLX_ASSIGN(auto ranges,
-               options.calibration->measureRanges(options.ranges, options.model.measured));
+  Status fixRanges(double mostError) {
+    PLX_ASSIGN(auto ranges, options.calibration->measureRanges(options.ranges, mostError,
+                                                               options.model.measured));
     source.tensors.push_back(std::move(ranges));
     return Status::ok();
   }

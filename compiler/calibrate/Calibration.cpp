@@ -129,7 +129,8 @@ Status Calibration::visit(std::span<const Probe> probes,
 }
 
 Expected<std::shared_ptr<const TensorSource>>
-Calibration::measureRanges(const RangeRule &rule, std::vector<std::string> &weights) {
+Calibration::measureRanges(const RangeRule &rule, double mostError,
+                           std::vector<std::string> &weights) {
   std::map<std::pair<std::string, int>, Histogram> seen;
   PLX_RETURN_IF_ERROR(visit(probesOf(base_->program()), [&](const Probe &probe, const Tensor &x) {
     seen[{probe.weight, probe.layer}].add(x.as<float>(), x.count());
@@ -141,7 +142,7 @@ Calibration::measureRanges(const RangeRule &rule, std::vector<std::string> &weig
     InputRange &input = inputs_.back();
     double error = std::sqrt(histogram.relativeError(histogram.fit(rule, /*isSymmetric=*/false)));
     input.error = std::max(input.error, error);
-    input.isStatic = input.error <= kMostRangeError;
+    input.isStatic = input.error <= mostError;
   }
   for (const InputRange &input : inputs_)
     if (input.isStatic)

@@ -61,12 +61,10 @@ public:
 
   /// Runs the samples and gives what every probed product and convolution reads a fixed range: the
   /// tensors [scale, zero], and in `weights` those whose inputs it fits. Where the relative error
-  /// is above kMostRangeError in some layer (outliers, as before the last product of feed-forward
+  /// is above `mostError` in some layer (outliers, as before the last product of feed-forward
   /// halves), one scale for all rows would cost too much.
-  Expected<std::shared_ptr<const TensorSource>> measureRanges(const RangeRule &rule,
-                                                              std::vector<std::string> &weights);
-
-  static constexpr double kMostRangeError = 0.03;
+  Expected<std::shared_ptr<const TensorSource>>
+  measureRanges(const RangeRule &rule, double mostError, std::vector<std::string> &weights);
 
   /// Mean square of each input of the weight's product, [K]; empty where nothing was measured.
   /// `name` and `layer` as in the program's weights.

@@ -82,6 +82,8 @@ class QuantizeTest(CommandTest):
         products = [e for e in report if "a measured scale" in e["why"]]
         self.assertTrue(products)
         self.refused(2, "compile", KJV, "-o", path("no.plx"), *static, says=("--calibrate FILE",))
+        self.refused(2, "compile", KJV, "-o", path("no.plx"), *text, "--activations", "static:0",
+                     says=("static:P",))
         self.refused(2, "compile", KJV, "-o", path("no.plx"), "--activations", "static", *text,
                      says=("--compute int8",))
         self.refused(2, "compile", KJV, "-o", path("no.plx"), *static, *text[:4], "--rounding",

@@ -153,7 +153,8 @@ std::function<int()> addCompile(CLI::App &app) {
       ->capture_default_str();
   c->add_option("--activations", a->model.choices.activations,
                 "With --compute int8: dynamic (rounded row by row, in groups), static (one scale "
-                "for each product, which --calibrate measures; convolutions multiply bytes too)")
+                "for each product, which --calibrate measures; convolutions multiply bytes too), "
+                "static:P (where that costs at most P percent; 3 unless said)")
       ->capture_default_str();
   c->add_option("--target", a->target, "What to compile for: cpu")->capture_default_str();
   c->add_flag("--report", a->report, "List each op, where it went and why");
