@@ -34,14 +34,6 @@ struct ManyRows {
   bool matrixUnit = false; ///< oneDNN only where it has one.
 };
 
-/// Whether activations and elements are rounded to bf16 for many rows.
-bool multipliesPairs(const emit::Isa &isa, const CpuOptions &options,
-                     const emit::ProductSpec &spec) {
-  bool bf16 = spec.form.isQuantized() || spec.form.values == PackedValues::BF16;
-  return bf16 && isa.bf16Dot && options.compute != Compute::F32 &&
-         spec.compute != ProductCompute::IntAlways;
-}
-
 /// Whether the blocks of a quantized weight are decoded for oneDNN, panel by panel.
 bool runsPanels(const emit::Isa &isa, const CpuOptions &options, const emit::ProductSpec &spec) {
   bool wanted = isa.vectorBits == 512 || options.products == Products::OneDnn;
@@ -93,16 +85,17 @@ Product describe(SegmentLowering &segment, plx::FusedLinearOp op) {
   product.spec.n = weight.getDimSize(0) / (op.getGated() ? 2 : 1);
   product.spec.gated = op.getGated();
   product.spec.form = plx::getPacked(weight).getForm();
-  product.spec.compute =
-      chooseCompute(product.spec.form, segment.isa(), segment.options().compute).compute;
   Value input = op.getInput();
+  Compute wanted = segment.options().compute;
   if (auto rounded = input.getDefiningOp<plx::FakeQuantizeOp>()) {
     input = rounded.getInput();
     product.range = segment.buffer(rounded.getRange());
-    product.spec.compute = ProductCompute::IntAlways;
     product.spec.fixedScale = true;
+    wanted = Compute::Int8;
   }
-  product.spec.manyPairs = multipliesPairs(segment.isa(), segment.options(), product.spec);
+  ComputeChoice choice = chooseCompute(product.spec.form, segment.isa(), wanted);
+  product.spec.compute = choice.compute;
+  product.spec.manyPairs = choice.manyPairs;
   product.x = segment.asMatrix(loc, segment.buffer(input));
   product.rows = segment.rows(loc, product.x);
   product.weight = segment.buffer(op.getWeight());

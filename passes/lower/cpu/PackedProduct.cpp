@@ -12,14 +12,19 @@ namespace plexus::compiler {
 using emit::ProductCompute;
 
 ComputeChoice chooseCompute(const PackedForm &form, const emit::Isa &isa, Compute wanted) {
-  bool pairs = form.values == PackedValues::BF16 && isa.bf16Dot;
+  bool bf16 = form.values == PackedValues::BF16, rounds = wanted != Compute::F32;
+  bool pairs = rounds && isa.bf16Dot && (bf16 || form.isQuantized());
   if (wanted == Compute::Int8 && form.isInteger())
     return {ProductCompute::IntAlways, "8-bit products"};
   if (wanted == Compute::Auto && form.isInteger())
-    return {ProductCompute::IntFew, "8-bit products of few rows, else f32"};
-  if (wanted != Compute::F32 && pairs)
-    return {ProductCompute::Bf16, "bf16 products"};
-  return {ProductCompute::F32, "f32 products"};
+    return {ProductCompute::IntFew,
+            pairs ? "8-bit products of few rows, else bf16"
+                  : "8-bit products of few rows, else f32",
+            pairs};
+  if (pairs && bf16)
+    return {ProductCompute::Bf16, "bf16 products", pairs};
+  return {ProductCompute::F32, pairs ? "f32 products of few rows, else bf16" : "f32 products",
+          pairs};
 }
 
 PackedProduct::PackedProduct(SegmentLowering &segment, Location loc, Value tensor, Value rows,
@@ -29,7 +34,9 @@ PackedProduct::PackedProduct(SegmentLowering &segment, Location loc, Value tenso
   spec.k = type.getDimSize(1);
   spec.n = type.getDimSize(0) / parts;
   spec.form = plx::getPacked(type).getForm();
-  spec.compute = chooseCompute(spec.form, segment.isa(), segment.options().compute).compute;
+  ComputeChoice choice = chooseCompute(spec.form, segment.isa(), segment.options().compute);
+  spec.compute = choice.compute;
+  spec.manyPairs = choice.manyPairs;
   emit::ProductScratch needed = emit::productScratch(spec);
   if (needed.rowBytes == 0)
     return;

@@ -14,9 +14,11 @@ namespace plexus::compiler {
 struct ComputeChoice {
   emit::ProductCompute compute;
   const char *why;
+  bool manyPairs = false; ///< With many rows: pairs of bf16.
 };
 
-/// 8-bit activations where the weights have no more bits, bf16 where the ISA multiplies it.
+/// 8-bit activations where the weights have no more bits, bf16 where the ISA multiplies it; bf16
+/// for many rows of a weight that has no more bits.
 ComputeChoice chooseCompute(const PackedForm &form, const emit::Isa &isa, Compute wanted);
 
 /// Products of generated code with a weight, or with equal parts of its rows.
