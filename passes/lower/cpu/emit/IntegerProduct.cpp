@@ -90,7 +90,8 @@ private:
                  Value row, Value column) const;
   QuantBlock::Record recordOf(Value block, Value step) const;
   Code::Values viewsOf(const BlockSums &sums, int64_t rows, Value row) const;
-  void emitWideRows(Value block, Value row, const BlockSums &sums);
+  void emitNarrowRows(Value block, const BlockSums &sums);
+  void emitWideRows(Value block, const BlockSums &sums);
   void prefetch(const QuantBlock::Record &record, Value column, int64_t vectors, int64_t ahead);
   void emitTile(const QuantBlock::Record &record, Value step, int64_t rows, int64_t vectors,
                 Value row, Value column, const BlockSums &sums);
@@ -331,44 +332,46 @@ void IntegerEmitter::prefetchHeld(Value block, Value row, Value column, Value be
                                   /*isWrite=*/false, /*localityHint=*/2, /*isDataCache=*/true);
 }
 
-/// Few rows. Four of them or less take a step of the weights after the other. Eight, where
-/// registers hold their sums, take half the columns in all steps, so that values of 4 bits are
-/// taken apart once for all rows; a block that was asked for a block earlier then lies in the
-/// second level.
+/// Few rows. Less than eight take a step of the weights after the other. Eight, where registers
+/// hold their sums, take half the columns in all steps, so that values of 4 bits are taken apart
+/// once for all of them; a block that was asked for a block earlier then lies in the second level,
+/// for the rows behind them too.
 void IntegerEmitter::emitBlock(Value block, const BlockSums &sums) {
   fillZero(code, isa, sums);
-  Value row = code.index(0), rest = sums.rows;
-  if (isa.vectorRegisters > 16) {
-    rest = code.rem(sums.rows, kWideRows);
-    Value wide = code.sub(sums.rows, rest);
-    code.loop(row, wide, kWideRows, [&](Value first) { emitWideRows(block, first, sums); });
-    row = wide;
-  }
-  code.ifThen(code.less(code.index(0), rest), [&] {
-    code.loop(0, layout.steps, 1, [&](Value step) {
-      QuantBlock::Record record = recordOf(block, step);
-      code.rowTiles(rest, kNarrowRows, [&](int64_t rows, Value offset) {
-        int64_t vectors = tileVectors(rows);
-        Value first = code.add(row, offset);
-        code.loop(0, kBlock, vectors * lanes, [&](Value column) {
-          code.ifThen(code.less(first, code.index(1)),
-                      [&] { prefetch(record, column, vectors, kAhead); });
-          emitTile(record, step, rows, vectors, first, column, sums);
-        });
-      });
-    });
-  });
+  if (isa.vectorRegisters > 16)
+    code.ifElse(
+        code.less(sums.rows, code.index(kWideRows)), [&] { emitNarrowRows(block, sums); },
+        [&] { emitWideRows(block, sums); });
+  else
+    emitNarrowRows(block, sums);
   emitProductEpilogue(code, isa, spec, epilogue, block, sums);
 }
 
-void IntegerEmitter::emitWideRows(Value block, Value row, const BlockSums &sums) {
-  int64_t vectors = tileVectors(kWideRows);
-  code.loop(0, kBlock, vectors * lanes, [&](Value column) {
-    code.loop(0, layout.steps, 1, [&](Value step) {
-      QuantBlock::Record record = recordOf(block, step);
-      code.ifThen(code.less(row, code.index(1)),
-                  [&] { prefetch(record, column, vectors, reader.geometry().blockBytes); });
-      emitTile(record, step, kWideRows, vectors, row, column, sums);
+void IntegerEmitter::emitNarrowRows(Value block, const BlockSums &sums) {
+  code.loop(0, layout.steps, 1, [&](Value step) {
+    QuantBlock::Record record = recordOf(block, step);
+    code.rowTiles(sums.rows, kNarrowRows, [&](int64_t rows, Value row) {
+      int64_t vectors = tileVectors(rows);
+      code.loop(0, kBlock, vectors * lanes, [&](Value column) {
+        code.ifThen(code.less(row, code.index(1)),
+                    [&] { prefetch(record, column, vectors, kAhead); });
+        emitTile(record, step, rows, vectors, row, column, sums);
+      });
+    });
+  });
+}
+
+void IntegerEmitter::emitWideRows(Value block, const BlockSums &sums) {
+  code.rowTiles(sums.rows, kWideRows, [&](int64_t rows, Value row) {
+    int64_t vectors = tileVectors(rows);
+    code.loop(0, kBlock, vectors * lanes, [&](Value column) {
+      code.loop(0, layout.steps, 1, [&](Value step) {
+        QuantBlock::Record record = recordOf(block, step);
+        if (rows == kWideRows)
+          code.ifThen(code.less(row, code.index(1)),
+                      [&] { prefetch(record, column, vectors, reader.geometry().blockBytes); });
+        emitTile(record, step, rows, vectors, row, column, sums);
+      });
     });
   });
 }
