@@ -91,18 +91,26 @@ static ArrayRef<int64_t> kernelShape(Op op) {
   return type ? type.getShape() : ArrayRef<int64_t>();
 }
 
-LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
-                                       ConvOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
+/// The map that a convolution makes; `name`: of the operand or attribute that has the kernel's
+/// shape.
+template <typename Adaptor>
+static LogicalResult inferConv(std::optional<Location> loc, Adaptor adaptor,
+                               ArrayRef<int64_t> kernel, StringRef name,
+                               SmallVectorImpl<Type> &types) {
   auto input = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
-  ArrayRef<int64_t> kernel = kernelShape(adaptor);
   if (kernel.size() < 3)
-    return emitOptionalError(loc, "'weight' of a convolution is [O, C / groups, K...]");
+    return emitOptionalError(loc, "'", name, "' of a convolution is [O, C / groups, K...]");
   auto axes = inferAxes(adaptor, input, kernel.drop_front(2));
   if (failed(axes))
     return emitOptionalError(loc, "'input' ", adaptor.getInput().getType(), ", kernel [", kernel,
                              "], strides, dilations and pads do not fit each other");
   types.push_back(mapType(input, kernel[0], *axes));
   return success();
+}
+
+LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                       ConvOp::Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  return inferConv(loc, adaptor, kernelShape(adaptor), "weight", types);
 }
 
 SmallVector<int64_t> ConvOp::getKernelShape() { return llvm::to_vector(kernelShape(*this)); }
@@ -154,16 +162,7 @@ LogicalResult ConvOp::verify() {
 LogicalResult QuantizedConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                                 QuantizedConvOp::Adaptor adaptor,
                                                 SmallVectorImpl<Type> &types) {
-  auto input = dyn_cast<RankedTensorType>(adaptor.getInput().getType());
-  ArrayRef<int64_t> kernel = adaptor.getKernel();
-  if (kernel.size() < 3)
-    return emitOptionalError(loc, "'kernel' of a convolution is [O, C / groups, K...]");
-  auto axes = inferAxes(adaptor, input, kernel.drop_front(2));
-  if (failed(axes))
-    return emitOptionalError(loc, "'input' ", adaptor.getInput().getType(), ", kernel [", kernel,
-                             "], strides, dilations and pads do not fit each other");
-  types.push_back(mapType(input, kernel[0], *axes));
-  return success();
+  return inferConv(loc, adaptor, adaptor.getKernel(), "kernel", types);
 }
 
 WindowAxes QuantizedConvOp::getAxes() {

@@ -37,23 +37,28 @@ struct ManyRows {
 /// Whether the blocks of a quantized weight are decoded for oneDNN, panel by panel.
 bool runsPanels(const emit::Isa &isa, const CpuOptions &options, const emit::ProductSpec &spec) {
   bool wanted = isa.vectorBits == 512 || options.products == Products::OneDnn;
-  return wanted && spec.form.isQuantized() && spec.compute != ProductCompute::IntAlways &&
-         emit::PanelSpec{spec.form, spec.k}.fits();
+  return wanted && spec.form.isQuantized() && emit::PanelSpec{spec.form, spec.k}.fits();
 }
 
 /// The cost table. oneDNN reads the blocked layouts only with AVX-512 (measured: elsewhere it falls
 /// to its reference code); there its kernels are the faster ones above a few rows. Pairs of bf16
 /// are multiplied as fast by generated code, which needs no second pass over the sums (prefill of a
-/// Llama shape, Zen 5: 1.1 times as fast), unless oneDNN has a matrix unit.
+/// Llama shape, Zen 5: 1.1 times as fast), unless oneDNN has a matrix unit. That one multiplies
+/// pairs twice as fast as vectors multiply bytes, so that bytes give way to it, too.
 ManyRows decideManyRows(const emit::Isa &isa, const CpuOptions &options,
                         const emit::ProductSpec &spec) {
   bool runsLayout = isa.vectorBits == 512 &&
                     (spec.form.values == PackedValues::F32 || spec.compute == ProductCompute::Bf16);
   if (options.products == Products::Generated)
     return {false, "products=generated"};
-  if (spec.compute == ProductCompute::IntAlways)
-    return {false, "generated code multiplies bytes"};
   bool panels = runsPanels(isa, options, spec);
+  if (spec.compute == ProductCompute::IntAlways) {
+    bool host = panels && isa.bf16Dot && !spec.fixedScale && options.products == Products::Auto;
+    return {host,
+            host ? "bytes, or pairs of bf16 by oneDNN where it has a matrix unit"
+                 : "generated code multiplies bytes",
+            host, host};
+  }
   if (spec.manyPairs && options.products == Products::Auto) {
     bool host = panels || spec.compute == ProductCompute::Bf16;
     return {host, "pairs of bf16, by oneDNN where it has a matrix unit", host, host};

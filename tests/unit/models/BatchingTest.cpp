@@ -46,13 +46,8 @@ TEST_F(Batching, PromptsOfUnlikeLengthGetWhatTheyGetAlone) { EXPECT_EQ(together(
 
 /// What a row reads of a page, 4 bits or bf16, is a matter of its own position.
 TEST_F(Batching, PagesOfFourBitsAreReadAsTheyAreAlone) {
-  OpenOptions options;
-  options.compile.weights = options.compile.compute = "f32";
-  options.compile.kv = "int4";
-  options.jit = true;
-  auto opened = openModel(sourcePath("examples/models/kjv-llama"), options);
-  ASSERT_TRUE(opened) << opened.status().message();
-  model = *opened;
+  model = openExact(sourcePath("examples/models/kjv-llama"), "f32", "int4");
+  ASSERT_TRUE(model);
   alone.clear();
   for (const auto &prompt : prompts)
     alone.push_back(idsOf(generate(*model, greedyRequest(prompt, kTokens))));

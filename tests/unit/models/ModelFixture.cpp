@@ -26,15 +26,17 @@ nlohmann::json readReference(const std::string &path) {
   return *std::move(json);
 }
 
-OpenedModelPtr openExact(const std::string &path, const std::string &weights) {
+OpenedModelPtr openExact(const std::string &path, const std::string &weights,
+                         const std::string &kv) {
   static testing::TempDir cache;
-  static std::map<std::pair<std::string, std::string>, OpenedModelPtr> opened;
-  OpenedModelPtr &model = opened[{path, weights}];
+  static std::map<std::tuple<std::string, std::string, std::string>, OpenedModelPtr> opened;
+  OpenedModelPtr &model = opened[{path, weights, kv}];
   if (model)
     return model;
   OpenOptions options;
   options.compile.compute = "f32";
   options.compile.weights = weights;
+  options.compile.kv = kv;
   options.compile.cacheFolder = cache.path();
   auto result = openModel(path, options);
   if (result)

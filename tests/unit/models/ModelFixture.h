@@ -17,7 +17,8 @@ nlohmann::json readReference(const std::string &path);
 
 /// Opens a model for computation in float32, once for the whole test run, through a cache that goes
 /// when the tests end. Null, and a failure noted, where it does not open.
-OpenedModelPtr openExact(const std::string &path, const std::string &weights = "source");
+OpenedModelPtr openExact(const std::string &path, const std::string &weights = "source",
+                         const std::string &kv = "auto");
 
 /// The ids of output 0. A failure is noted where the generation has an error.
 std::vector<int32_t> idsOf(const GenerationResult &result);

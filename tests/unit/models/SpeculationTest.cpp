@@ -78,13 +78,8 @@ TEST_F(Speculation, PromptLookupGivesTheGreedyIds) {
 }
 
 TEST_F(Speculation, PagesOfFourBitsGiveTheGreedyIdsToo) {
-  OpenOptions options;
-  options.compile.weights = options.compile.compute = "f32";
-  options.compile.kv = "int4";
-  options.jit = true;
-  auto opened = openModel(sourcePath("examples/models/kjv-llama"), options);
-  ASSERT_TRUE(opened) << opened.status().message();
-  target = *opened;
+  target = openExact(sourcePath("examples/models/kjv-llama"), "f32", "int4");
+  ASSERT_TRUE(target);
   // Five pages, three of them sealed, while drafts are made; trees reach across pages.
   std::vector<int32_t> prompt;
   for (const auto &part : prompts)
