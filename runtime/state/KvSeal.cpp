@@ -51,9 +51,10 @@ struct Range {
   int32_t outlier;     ///< its number among the 32
   bool kept = false;
 
+  /// Never NaN, which has no place in an order: entries that are no numbers gain nothing.
   float gain() const {
-    const float all = high - low, rest = below - within;
-    return all * all - rest * rest;
+    const float all = high - low, rest = below - within, gained = all * all - rest * rest;
+    return gained > 0 ? gained : 0;
   }
   void keep() { low = within, high = below, kept = true; }
 };

@@ -113,6 +113,19 @@ TEST(KvSeal, EqualEntriesAndNumbersThatAreNoneDoNoHarm) {
   page.sealed();                // runs, and reads no memory that is not its own (ASan)
 }
 
+TEST(KvSeal, OutliersAreChosenWhereManyEntriesAreNoNumbers) {
+  Page page({1, 64, 64});
+  page.fill(5);
+  for (int64_t d = 0; d < 64; d += 3)
+    for (int64_t t : {1, 2, 30}) {
+      page.key(0, t, d) = t == 2 ? 0xff80 : 0x7f80; // infinities: ranges without a difference
+      page.value(0, t, d) = d % 2 ? 0x7fc0 : 0xff80;
+    }
+  page.key(0, 13, 40) = narrow(300);
+  Page back = Page::opened(page.layout, page.sealed());
+  EXPECT_EQ(widen(back.key(0, 13, 40)), 300);
+}
+
 TEST(KvSeal, BytesOfATokenAreUnderAThirdOfBf16) {
   for (int64_t dim : {64, 128}) {
     KvSealedLayout layout{4, dim, dim};

@@ -65,6 +65,17 @@ void storing(const Code &code, const CarryFields &fields, const Slot &slot, Valu
       plain);
 }
 
+/// Emits stores to the slot that the state is left in after `token`, where there is one.
+void storeTo(const Code &code, const CarryFields &fields, Value token, Value alone,
+             llvm::function_ref<void(Value start, Store put)> body) {
+  if (!fields.layerOffset)
+    return;
+  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
+  code.ifElse(
+      slot.absent, [] {},
+      [&] { storing(code, fields, slot, alone, [&](Store put) { body(slot.start, put); }); });
+}
+
 /// A block between its buffer and the slots of the batch.
 struct BlockMover {
   const Code &code;
@@ -91,19 +102,12 @@ struct BlockMover {
         });
   }
   void store(Value token, Value alone = {}) const {
-    if (!fields.layerOffset)
-      return;
-    Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
-    code.ifElse(
-        slot.absent, [] {},
-        [&] {
-          storing(code, fields, slot, alone, [&](Store put) {
-            forRows([&](Value element, Value place) {
-              put(code.loadVector(block.type, block.buffer, {place}),
-                  elementAddress(code, slot.start, element));
-            });
-          });
-        });
+    storeTo(code, fields, token, alone, [&](Value start, Store put) {
+      forRows([&](Value element, Value place) {
+        put(code.loadVector(block.type, block.buffer, {place}),
+            elementAddress(code, start, element));
+      });
+    });
   }
 
 private:
@@ -184,17 +188,10 @@ Code::Values loadPieces(const Code &code, const CarryFields &fields, Value token
 
 void storePieces(const Code &code, const CarryFields &fields, Value token,
                  llvm::ArrayRef<CarryPiece> pieces, ValueRange next, Value alone) {
-  if (!fields.layerOffset)
-    return;
-  Slot slot = slotOf(code, fields, fields.batch.carryTo, token);
-  code.ifElse(
-      slot.absent, [] {},
-      [&] {
-        storing(code, fields, slot, alone, [&](Store put) {
-          for (auto [piece, value] : llvm::zip(pieces, next))
-            put(value, elementAddress(code, slot.start, piece.element));
-        });
-      });
+  storeTo(code, fields, token, alone, [&](Value start, Store put) {
+    for (auto [piece, value] : llvm::zip(pieces, next))
+      put(value, elementAddress(code, start, piece.element));
+  });
 }
 
 void prefetchPieces(const Code &code, const CarryFields &fields, Value sequence,
